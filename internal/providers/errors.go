@@ -1,0 +1,21 @@
+package providers
+
+import "fmt"
+
+// ErrTaken is the error of a Create whose ID somebody else has. The engine
+// then takes the next free ID.
+type ErrTaken struct{ ID string }
+
+func (e ErrTaken) Error() string { return fmt.Sprintf("id %s is already taken", e.ID) }
+
+// ErrStranger is the error of a change to something that does not carry our
+// marker, or carries another one. Nothing was changed.
+type ErrStranger struct{ ID, Why string }
+
+func (e ErrStranger) Error() string { return fmt.Sprintf("%s is not ours to touch: %s", e.ID, e.Why) }
+
+// ErrChanged is the error of a change to something that is no longer as the
+// plan saw it. Nothing was changed.
+type ErrChanged struct{ ID string }
+
+func (e ErrChanged) Error() string { return fmt.Sprintf("%s was changed since the plan", e.ID) }

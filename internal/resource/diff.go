@@ -1,0 +1,207 @@
+package resource
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Diff returns the edits that bring what is there to what is wanted, in the
+// order of their paths. It compares three sides:
+//
+//   - an attribute that is wanted and there is compared with what is there;
+//     the cause of a difference is Drift when state says that just this value
+//     was applied before, else Config;
+//   - one that is not wanted but was applied before is taken away;
+//   - one that is neither wanted nor was applied is somebody else's, and left
+//     alone;
+//   - where only state has to be corrected, the edit's Old equals its New and
+//     its effect is Record.
+//
+// Prior and seen may be nil or without attributes. Seal is how state keeps
+// sensitive values. Diff is pure.
+func Diff(kind *Kind, prior *Object, want Resource, seen Seen, seal Sealer) []Edit {
+	d := differ{ignore: want.Life.IgnoreChanges, seal: seal}
+	var before cty.Value
+	if prior != nil {
+		before = prior.Attrs
+	}
+	d.block(nil, &kind.Schema, before, want.Want, seen.Object.Attrs)
+	for i := range d.edits {
+		e := &d.edits[i]
+		e.Verdict = Verdict{Effect: Live}
+		if a := kind.Schema.at(e.Path); a != nil && a.Ours || e.Old.RawEquals(e.New) {
+			e.Verdict = Verdict{Effect: Record}
+		} else if kind.Judge != nil {
+			e.Verdict = kind.Judge(*e, want, seen)
+		}
+	}
+	return d.edits
+}
+
+type differ struct {
+	edits  []Edit
+	ignore []Path
+	seal   Sealer
+}
+
+func (d *differ) block(path Path, b *Block, prior, want, live cty.Value) {
+	for _, name := range b.AttrNames() {
+		d.attr(path.with(name), b.Attrs[name],
+			Attribute(prior, name), Attribute(want, name), Attribute(live, name))
+	}
+	for _, name := range b.BlockNames() {
+		nested := b.Blocks[name]
+		p, w, l := Attribute(prior, name), Attribute(want, name), Attribute(live, name)
+		if nested.Labelled {
+			d.labelled(path.with(name), nested, p, w, l)
+		} else if !w.IsNull() || !p.IsNull() {
+			d.block(path.with(name), &nested.Block, p, w, l)
+		}
+	}
+}
+
+func (d *differ) labelled(path Path, n *Nested, prior, want, live cty.Value) {
+	p, w, l := elements(prior), elements(want), elements(live)
+	labels := maps.Clone(p)
+	maps.Copy(labels, w)
+	for _, label := range slices.Sorted(maps.Keys(labels)) {
+		at := path.with(label)
+		was, isWanted, isLive := p[label], has(w, label), has(l, label)
+		switch {
+		case isWanted && isLive:
+			d.block(at, &n.Block, was, w[label], l[label])
+		case isWanted:
+			d.add(Edit{Path: at, Old: cty.NullVal(n.Block.Type()), New: w[label], Cause: causeOf(has(p, label))})
+		case isLive:
+			d.add(Edit{Path: at, Old: l[label], New: cty.NullVal(n.Block.Type()), Cause: Config})
+		}
+	}
+}
+
+func (d *differ) attr(path Path, a *Attr, prior, want, live cty.Value) {
+	if a.Role == Computed {
+		return
+	}
+	sealed := d.seal.Leaf(a, want)
+	secret := a.Sensitive || isMarked(want)
+	want, _ = want.UnmarkDeep()
+	if a.AtCreate || a.Ours {
+		live, want = prior, sealed
+	}
+	if a.Shared {
+		want = withOthers(prior, want, live)
+	}
+	e := Edit{Path: path, Old: live, New: want, Sensitive: secret, Cause: Config}
+	switch {
+	case want.IsNull() && prior.IsNull():
+		return
+	case want.IsNull():
+		e.New = cty.NullVal(a.Type)
+	case !want.IsWhollyKnown():
+		e.New = cty.UnknownVal(a.Type)
+	case !live.IsNull() && a.same(want, live):
+		if a.same(sealed, prior) {
+			return
+		}
+		e.Old = e.New
+	case !prior.IsNull() && !a.AtCreate && !a.Ours && a.same(sealed, prior):
+		e.Cause = Drift
+	}
+	if live.IsNull() {
+		e.Old = cty.NullVal(a.Type)
+	}
+	d.add(e)
+}
+
+func (d *differ) add(e Edit) {
+	if slices.ContainsFunc(d.ignore, e.Path.Under) {
+		return
+	}
+	if !e.Sensitive {
+		e.Sensitive = isMarked(e.New)
+	}
+	e.New, _ = e.New.UnmarkDeep()
+	d.edits = append(d.edits, e)
+}
+
+// same reports whether two known values mean the same. Sealed values are
+// compared as text, whatever the attribute says of its own.
+func (a *Attr) same(x, y cty.Value) bool {
+	if x.IsNull() || y.IsNull() {
+		return x.IsNull() && y.IsNull()
+	}
+	if a.Same != nil && !IsSealed(x) && !IsSealed(y) {
+		return a.Same(x, y)
+	}
+	return x.RawEquals(y)
+}
+
+// withOthers returns the set that a shared attribute should have: what is
+// there, without what we once put there, and with what is wanted.
+func withOthers(prior, want, live cty.Value) cty.Value {
+	if !want.IsKnown() || want.IsNull() && prior.IsNull() {
+		return want
+	}
+	members := elementsOf(live)
+	members = slices.DeleteFunc(members, func(v cty.Value) bool { return contains(elementsOf(prior), v) })
+	members = append(members, elementsOf(want)...)
+	if len(members) == 0 {
+		if live.IsNull() || want.IsNull() {
+			return cty.NullVal(cty.Set(cty.String))
+		}
+		return cty.SetValEmpty(live.Type().ElementType())
+	}
+	return cty.SetVal(members)
+}
+
+func elementsOf(v cty.Value) []cty.Value {
+	if v == cty.NilVal || v.IsNull() || !v.IsKnown() {
+		return nil
+	}
+	return v.AsValueSlice()
+}
+
+func contains(list []cty.Value, v cty.Value) bool {
+	return slices.ContainsFunc(list, v.RawEquals)
+}
+
+func elements(v cty.Value) map[string]cty.Value {
+	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || v.LengthInt() == 0 {
+		return map[string]cty.Value{}
+	}
+	return v.AsValueMap()
+}
+
+func has(m map[string]cty.Value, key string) bool {
+	_, ok := m[key]
+	return ok
+}
+
+func causeOf(appliedBefore bool) Cause {
+	if appliedBefore {
+		return Drift
+	}
+	return Config
+}
+
+func isMarked(v cty.Value) bool { return v != cty.NilVal && v.ContainsMarked() }
+
+// at returns the attribute that a path leads to, or nil when the path leads
+// to a whole block.
+func (b *Block) at(path Path) *Attr {
+	if len(path) == 1 {
+		return b.Attrs[path[0]]
+	}
+	nested := b.Blocks[path[0]]
+	switch {
+	case nested == nil:
+		return nil
+	case nested.Labelled && len(path) > 2:
+		return nested.at(path[2:])
+	case nested.Labelled:
+		return nil
+	}
+	return nested.at(path[1:])
+}

@@ -1,0 +1,90 @@
+package resource
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Sealer replaces sensitive text by a keyed hash: equal values stay equal and
+// can be compared, but cannot be read back. The key lies in the state. The
+// zero Sealer works, with an empty key.
+type Sealer struct{ Key []byte }
+
+const sealedPrefix = "sealed:"
+
+// IsSealed reports whether v is a string that a Sealer wrote.
+func IsSealed(v cty.Value) bool {
+	v, _ = v.Unmark()
+	return v.Type() == cty.String && v.IsKnown() && !v.IsNull() && strings.HasPrefix(v.AsString(), sealedPrefix)
+}
+
+// Text seals one string.
+func (s Sealer) Text(text string) string {
+	mac := hmac.New(sha256.New, s.Key)
+	mac.Write([]byte(text))
+	return sealedPrefix + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// Leaf returns the value of an attribute as state keeps it: without marks,
+// and sealed where it is sensitive. Sensitive values that hold no text become
+// null, since a hash would not fit their type.
+func (s Sealer) Leaf(a *Attr, v cty.Value) cty.Value {
+	if v == cty.NilVal || v.IsNull() || !a.Sensitive && !isMarked(v) {
+		return v
+	}
+	whole := a.Sensitive || v.IsMarked()
+	sealed, err := cty.Transform(v, func(_ cty.Path, part cty.Value) (cty.Value, error) {
+		plain, marks := part.Unmark()
+		switch {
+		case !whole && len(marks) == 0 || !plain.IsKnown() || plain.IsNull():
+			return part, nil
+		case plain.Type() == cty.String && !IsSealed(plain):
+			return cty.StringVal(s.Text(plain.AsString())).WithMarks(marks), nil
+		case plain.Type().IsPrimitiveType() && plain.Type() != cty.String:
+			return cty.NullVal(plain.Type()).WithMarks(marks), nil
+		}
+		return part, nil
+	})
+	if err != nil {
+		return cty.NullVal(a.Type) // cannot happen: no callback above errs
+	}
+	sealed, _ = sealed.UnmarkDeep()
+	return sealed
+}
+
+// Object returns a value of the block's type as state keeps it.
+func (s Sealer) Object(b *Block, v cty.Value) cty.Value {
+	if v == cty.NilVal || v.IsNull() || !v.IsKnown() {
+		return cty.NullVal(b.Type())
+	}
+	set := make(map[string]cty.Value, len(b.Attrs)+len(b.Blocks))
+	for name, a := range b.Attrs {
+		set[name] = s.Leaf(a, Attribute(v, name))
+	}
+	for name, n := range b.Blocks {
+		set[name] = s.nested(n, Attribute(v, name))
+	}
+	return b.Value(set)
+}
+
+func (s Sealer) nested(n *Nested, v cty.Value) cty.Value {
+	v, _ = v.Unmark()
+	if v.IsNull() || !v.IsKnown() {
+		return cty.NullVal(n.Type())
+	}
+	if !n.Labelled {
+		return s.Object(&n.Block, v)
+	}
+	if v.LengthInt() == 0 {
+		return cty.MapValEmpty(n.Block.Type())
+	}
+	sealed := make(map[string]cty.Value, v.LengthInt())
+	for label, element := range v.AsValueMap() {
+		sealed[label] = s.Object(&n.Block, element)
+	}
+	return cty.MapVal(sealed)
+}

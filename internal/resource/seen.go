@@ -1,0 +1,113 @@
+package resource
+
+import "strconv"
+
+// Presence is what a look at the host found. "Could not look" and "is not
+// there" are different values, and only the second ever plans a create.
+type Presence int
+
+// The zero Presence is Unknown: nothing may be concluded from it. A Stranger
+// has the expected ID but not our marker, so it is not ours to touch.
+const (
+	Unknown Presence = iota
+	Gone
+	Present
+	Stranger
+)
+
+// String returns the presence in lower case.
+func (p Presence) String() string {
+	return [...]string{"unknown", "gone", "present", "stranger"}[p]
+}
+
+// Seen is one thing as a look at the host found it.
+type Seen struct {
+	Presence Presence
+	Object   Object // Attrs and ID as they are there; only when Present
+	Digest   string // the version of what was read, for optimistic locking; may be empty
+	// Unmanaged lists settings that are there and that the language has no
+	// words for, or that were added by others, as "key: value". They are kept.
+	Unmanaged []string
+	Pending   []string // keys whose change waits for a restart
+	Locked    string   // what the host says it is busy with: "backup", "migrate"; empty: nothing
+	Why       string   // the reason, when Unknown or a Stranger
+}
+
+// Survey is what a host has, as far as it matters before a plan is shown.
+// Sizes are bytes.
+type Survey struct {
+	Host     string
+	Version  string
+	Nodes    []Node
+	Storages []Storage
+	Guests   []Guest
+	Range    IDRange
+}
+
+// Node is one node of a cluster.
+type Node struct {
+	Name      string
+	Online    bool
+	Memory    uint64
+	MemoryUse uint64
+	CPUs      int
+	Bridges   []string // nil: not asked
+}
+
+// Storage is one storage as one node sees it.
+type Storage struct {
+	Node, Name, Type string
+	Content          []string
+	Shared           bool
+	Active           bool
+	Size, Used       uint64
+}
+
+// Guest is one container or virtual machine of anybody.
+type Guest struct {
+	ID       int
+	Node     string
+	Name     string
+	Type     string // "lxc" or "qemu"
+	Running  bool
+	Template bool
+	Pool     string
+}
+
+// IDRange is the range from which new VMIDs are taken, both ends included.
+type IDRange struct{ Low, High int }
+
+// Free returns the lowest ID of the range that no guest has and that taken
+// does not hold, or false when there is none.
+func (s *Survey) Free(taken map[string]bool) (string, bool) {
+	used := make(map[int]bool, len(s.Guests))
+	for _, g := range s.Guests {
+		used[g.ID] = true
+	}
+	for id := s.Range.Low; id <= s.Range.High; id++ {
+		if text := strconv.Itoa(id); !used[id] && !taken[text] {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// Node returns the node of that name, or nil.
+func (s *Survey) Node(name string) *Node {
+	for i := range s.Nodes {
+		if s.Nodes[i].Name == name {
+			return &s.Nodes[i]
+		}
+	}
+	return nil
+}
+
+// Storage returns a storage as a node sees it, or nil.
+func (s *Survey) Storage(node, name string) *Storage {
+	for i := range s.Storages {
+		if s.Storages[i].Node == node && s.Storages[i].Name == name {
+			return &s.Storages[i]
+		}
+	}
+	return nil
+}
