@@ -54,7 +54,7 @@ func userMethods() []*Method {
 		"expire":    integer().min(0),
 		"firstname": text().most(1024),
 		"groups":    text().as("pve-groupid-list"),
-		"keys":      text().like(`[0-9a-zA-Z!=]{0,4096}`),
+		"keys":      text().like(`[0-9a-zA-Z!=]*`).most(4096),
 		"lastname":  text().most(1024),
 	}
 	inGroups := func(how string) *Check {

@@ -96,7 +96,7 @@ func qemuMethods() []*Method {
 			"tags":   text().as("pve-tag-list"),
 			"vmid":   req(vmid()),
 		}).root().onNode(),
-		get(node+"/qemu/{vmid}/config", anyOf("/vms/{vmid}", "VM.Audit"), params{
+		get(node+"/qemu/{vmid}/config", onVM("VM.Audit"), params{
 			"current":  flag().or("0"),
 			"snapshot": snapshotName(),
 		}).onNode(),
