@@ -21,6 +21,10 @@ type Kind struct {
 	// Lasting things are shared with others and never dropped: a template
 	// stays where it was downloaded to. They are not recorded in state.
 	Lasting bool
+	// Implies returns further resources that one needs and that nobody writes:
+	// the template a container is made from. It gets the resource as wanted,
+	// possibly with unknown parts. Nil: none.
+	Implies func(want Resource) []Resource
 	// Foresee returns the computed attributes that are known before a create
 	// or a change: a VMID, a static address. Others are unknown till then.
 	Foresee func(want cty.Value, id string) map[string]cty.Value
@@ -77,6 +81,12 @@ type Attr struct {
 	Role    Role
 	Unit    Unit      // only for numbers
 	Default cty.Value // taken when the configuration does not say; NilVal: none
+	// HostDefault names the attribute of the host's defaults block that is taken
+	// before Default. Empty: none. Sets are joined with it.
+	HostDefault string
+	// Refers marks an attribute that people set to whole resources of that kind
+	// (or lists and maps of them) and that holds their IDs.
+	Refers string
 	// Sensitive values are sealed in state and never shown, whoever marked them.
 	Sensitive bool
 	// Shared sets have members of others, which are kept.
