@@ -31,7 +31,7 @@ func Diff(kind *Kind, prior *Object, want Resource, seen Seen, seal Sealer) []Ed
 	for i := range d.edits {
 		e := &d.edits[i]
 		e.Verdict = Verdict{Effect: Live}
-		if a := kind.Schema.at(e.Path); a != nil && a.Ours || e.Old.RawEquals(e.New) {
+		if a := kind.Schema.At(e.Path); a != nil && a.Ours || e.Old.RawEquals(e.New) {
 			e.Verdict = Verdict{Effect: Record}
 		} else if kind.Judge != nil {
 			e.Verdict = kind.Judge(*e, want, seen)
@@ -48,16 +48,16 @@ type differ struct {
 
 func (d *differ) block(path Path, b *Block, prior, want, live cty.Value) {
 	for _, name := range b.AttrNames() {
-		d.attr(path.with(name), b.Attrs[name],
+		d.attr(path.With(name), b.Attrs[name],
 			Attribute(prior, name), Attribute(want, name), Attribute(live, name))
 	}
 	for _, name := range b.BlockNames() {
 		nested := b.Blocks[name]
 		p, w, l := Attribute(prior, name), Attribute(want, name), Attribute(live, name)
 		if nested.Labelled {
-			d.labelled(path.with(name), nested, p, w, l)
+			d.labelled(path.With(name), nested, p, w, l)
 		} else if !w.IsNull() || !p.IsNull() {
-			d.block(path.with(name), &nested.Block, p, w, l)
+			d.block(path.With(name), &nested.Block, p, w, l)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func (d *differ) labelled(path Path, n *Nested, prior, want, live cty.Value) {
 	labels := maps.Clone(p)
 	maps.Copy(labels, w)
 	for _, label := range slices.Sorted(maps.Keys(labels)) {
-		at := path.with(label)
+		at := path.With(label)
 		was, isWanted, isLive := p[label], has(w, label), has(l, label)
 		switch {
 		case isWanted && isLive:
@@ -188,20 +188,31 @@ func causeOf(appliedBefore bool) Cause {
 
 func isMarked(v cty.Value) bool { return v != cty.NilVal && v.ContainsMarked() }
 
-// at returns the attribute that a path leads to, or nil when the path leads
-// to a whole block.
-func (b *Block) at(path Path) *Attr {
-	if len(path) == 1 {
-		return b.Attrs[path[0]]
-	}
-	nested := b.Blocks[path[0]]
-	switch {
-	case nested == nil:
-		return nil
-	case nested.Labelled && len(path) > 2:
-		return nested.at(path[2:])
-	case nested.Labelled:
+// At returns the attribute that a path leads to, or nil when the path leads
+// to a whole block or nowhere.
+func (b *Block) At(path Path) *Attr {
+	if len(path) == 0 {
 		return nil
 	}
-	return nested.at(path[1:])
+	if inner := b.BlockAt(path[:len(path)-1]); inner != nil {
+		return inner.Attrs[path[len(path)-1]]
+	}
+	return nil
+}
+
+// BlockAt returns the block that a path leads to: b itself for an empty path,
+// and of a labelled block only with the label. Else it returns nil.
+func (b *Block) BlockAt(path Path) *Block {
+	for len(path) > 0 {
+		nested := b.Blocks[path[0]]
+		used := 1
+		if nested != nil && nested.Labelled {
+			used = 2
+		}
+		if nested == nil || len(path) < used {
+			return nil
+		}
+		b, path = &nested.Block, path[used:]
+	}
+	return b
 }

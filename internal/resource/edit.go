@@ -19,7 +19,8 @@ func (p Path) Under(other Path) bool {
 	return len(p) >= len(other) && slices.Equal(p[:len(other)], other)
 }
 
-func (p Path) with(part string) Path { return append(p[:len(p):len(p)], part) }
+// With returns the path to a part of what p leads to.
+func (p Path) With(part string) Path { return append(p[:len(p):len(p)], part) }
 
 // Effect is what it takes to make an edit, ordered by weight.
 type Effect int

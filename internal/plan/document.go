@@ -1,0 +1,196 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// DocumentVersion is the version of the form of a Document.
+const DocumentVersion = 1
+
+// Document is a plan as plain data: what is shown, printed as JSON and kept
+// in a plan file. It holds no sensitive value.
+type Document struct {
+	Version     int                `json:"version"`
+	Base        Base               `json:"base"`
+	Destroy     bool               `json:"destroy,omitempty"`
+	Changes     []DocumentChange   `json:"changes"`
+	Diagnostics []DocumentDiagnose `json:"diagnostics,omitempty"`
+	Kept        int                `json:"kept"`
+}
+
+// DocumentChange is one change as plain data. The edits of a create list every
+// attribute that will be set.
+type DocumentChange struct {
+	Addr    addr.Addr      `json:"address"`
+	Action  string         `json:"action"`
+	Host    string         `json:"host"`
+	ID      string         `json:"id,omitempty"`
+	Reason  string         `json:"reason,omitempty"`
+	Edits   []DocumentEdit `json:"edits,omitempty"`
+	Keeps   []string       `json:"keeps,omitempty"` // settings that are there and left alone
+	Lasting bool           `json:"lasting,omitempty"`
+}
+
+// DocumentEdit is one edit as plain data.
+type DocumentEdit struct {
+	Path   []string       `json:"path"`
+	Old    *DocumentValue `json:"old,omitempty"`
+	New    *DocumentValue `json:"new,omitempty"`
+	Effect string         `json:"effect,omitempty"`
+	Cause  string         `json:"cause,omitempty"`
+	Reason string         `json:"reason,omitempty"`
+	Unit   string         `json:"unit,omitempty"` // "bytes" or "seconds"
+}
+
+// DocumentValue is a value, or what can be said of it. Sealed lets two plans
+// be compared that have the same sensitive value.
+type DocumentValue struct {
+	JSON      json.RawMessage `json:"value,omitempty"`
+	Unknown   bool            `json:"unknown,omitempty"`
+	Sensitive bool            `json:"sensitive,omitempty"`
+	Sealed    string          `json:"sealed,omitempty"`
+}
+
+// DocumentDiagnose is one diagnostic of a plan as plain data.
+type DocumentDiagnose struct {
+	Severity string `json:"severity"`
+	Summary  string `json:"summary"`
+	Detail   string `json:"detail,omitempty"`
+	Hint     string `json:"hint,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+}
+
+// Document returns the plan as plain data. The kinds and the sealer are those
+// that the plan was made with.
+func (p *Plan) Document(kinds map[string]*resource.Kind, seal resource.Sealer) Document {
+	doc := Document{Version: DocumentVersion, Base: p.Base, Kept: p.Kept, Changes: []DocumentChange{}}
+	for i := range p.Changes {
+		doc.Changes = append(doc.Changes, documentChange(&p.Changes[i], kinds, seal))
+	}
+	for _, d := range p.Diagnostics {
+		plain := DocumentDiagnose{Severity: d.Severity.String(), Summary: d.Summary, Detail: d.Detail, Hint: d.Hint}
+		if d.Subject != nil {
+			plain.File, plain.Line = d.Subject.Filename, d.Subject.Start.Line
+		}
+		doc.Diagnostics = append(doc.Diagnostics, plain)
+	}
+	return doc
+}
+
+func documentChange(c *Change, kinds map[string]*resource.Kind, seal resource.Sealer) DocumentChange {
+	out := DocumentChange{
+		Addr: c.Addr, Action: c.Action.Word(), Host: c.Host, ID: c.ID, Reason: c.Reason(), Keeps: c.Seen.Unmanaged,
+	}
+	kind := kinds[c.Addr.Kind]
+	if kind == nil {
+		return out // recorded by a version that knew more kinds
+	}
+	out.Lasting = kind.Lasting
+	edits := c.Edits
+	if c.After != nil && (c.Action == Create || c.Action == Replace && len(edits) == 0) {
+		edits = leaves(nil, &kind.Schema, c.After.Want)
+	}
+	for _, e := range edits {
+		out.Edits = append(out.Edits, documentEdits(kind, e, seal)...)
+	}
+	return out
+}
+
+// documentEdits turns one edit into plain data; one that adds or removes a
+// whole block becomes one for each attribute that the block sets.
+func documentEdits(kind *resource.Kind, e resource.Edit, seal resource.Sealer) []DocumentEdit {
+	if block := kind.Schema.BlockAt(e.Path); block != nil {
+		var all []DocumentEdit
+		for _, side := range []struct {
+			v     cty.Value
+			isNew bool
+		}{{e.Old, false}, {e.New, true}} {
+			for _, leaf := range leaves(e.Path, block, side.v) {
+				if !side.isNew {
+					leaf.Old, leaf.New = leaf.New, leaf.Old
+				}
+				leaf.Verdict, leaf.Cause, leaf.Sensitive = e.Verdict, e.Cause, leaf.Sensitive || e.Sensitive
+				all = append(all, documentEdits(kind, leaf, seal)...)
+			}
+		}
+		return all
+	}
+	out := DocumentEdit{
+		Path: e.Path, Effect: e.Effect.String(), Cause: string(e.Cause), Reason: e.Reason,
+		Old: documentValue(e.Old, e.Sensitive, seal), New: documentValue(e.New, e.Sensitive, seal),
+	}
+	if a := kind.Schema.At(e.Path); a != nil {
+		out.Unit = [...]string{resource.Plain: "", resource.Size: "bytes", resource.Duration: "seconds"}[a.Unit]
+	}
+	return []DocumentEdit{out}
+}
+
+// leaves returns an edit for each attribute that an object of the block sets.
+func leaves(path resource.Path, b *resource.Block, v cty.Value) []resource.Edit {
+	var edits []resource.Edit
+	for _, name := range b.AttrNames() {
+		a, part := b.Attrs[name], resource.Attribute(v, name)
+		if a.Role == resource.Computed || part.IsNull() {
+			continue
+		}
+		edits = append(edits, resource.Edit{
+			Path: path.With(name), Old: cty.NullVal(a.Type), New: part,
+			Sensitive: a.Sensitive || part.ContainsMarked(),
+		})
+	}
+	for _, name := range b.BlockNames() {
+		n, part := b.Blocks[name], resource.Attribute(v, name)
+		switch {
+		case part.IsNull() || !part.IsKnown():
+		case n.Labelled:
+			m := part.AsValueMap()
+			for _, label := range slices.Sorted(maps.Keys(m)) {
+				edits = append(edits, leaves(path.With(name).With(label), &n.Block, m[label])...)
+			}
+		default:
+			edits = append(edits, leaves(path.With(name), &n.Block, part)...)
+		}
+	}
+	return edits
+}
+
+func documentValue(v cty.Value, sensitive bool, seal resource.Sealer) *DocumentValue {
+	v, _ = v.UnmarkDeep()
+	switch {
+	case v == cty.NilVal || v.IsNull():
+		return nil
+	case !v.IsWhollyKnown():
+		return &DocumentValue{Unknown: true, Sensitive: sensitive}
+	}
+	text, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		return &DocumentValue{Unknown: true, Sensitive: sensitive} // cannot happen: the value is known and of a plain type
+	}
+	if sensitive {
+		return &DocumentValue{Sensitive: true, Sealed: seal.Text(string(text))}
+	}
+	return &DocumentValue{JSON: text}
+}
+
+// Fingerprint is equal for two plans that would do the same. Diagnostics do
+// not count.
+func (d Document) Fingerprint() string {
+	d.Diagnostics, d.Kept = nil, 0
+	text, err := json.Marshal(d)
+	if err != nil {
+		return "" // cannot happen: the document is made of plain data
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

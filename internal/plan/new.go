@@ -1,0 +1,327 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/diag"
+	"github.com/proximity-cli/proximity/internal/graph"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// New compares what is wanted with what was recorded and what is there. It
+// visits resources after all they need, so that what one tells of itself
+// beforehand (its VMID, a static address) is known to the next.
+func New(in Input) *Plan {
+	p := &planner{
+		Input: in,
+		known: map[addr.Addr]cty.Value{},
+		taken: map[string]map[string]bool{},
+		plan: &Plan{
+			Base:    Base{Lineage: in.Prior.Lineage, Serial: in.Prior.Serial, Config: in.Config},
+			Surveys: in.Surveys,
+		},
+	}
+	if in.Select.Destroy {
+		p.Desired = nil
+	}
+	desired := make(map[addr.Addr]resource.Resource, len(p.Desired))
+	for _, r := range p.Desired {
+		desired[r.Addr] = r
+	}
+	p.chosen = choose(in.Select, desired, in.Prior.Objects)
+	p.reserve()
+	for _, a := range p.inOrder(desired) {
+		p.put(a)
+	}
+	for _, a := range sorted(in.Prior.Objects) {
+		if _, wanted := desired[a]; !wanted {
+			p.drop(in.Prior.Objects[a])
+		}
+	}
+	p.finish()
+	return p.plan
+}
+
+type planner struct {
+	Input
+	chosen func(addr.Addr) bool
+	known  map[addr.Addr]cty.Value
+	taken  map[string]map[string]bool // by host: IDs that no new object may have
+	plan   *Plan
+}
+
+// inOrder returns the wanted addresses so that each comes after its needs.
+func (p *planner) inOrder(desired map[addr.Addr]resource.Resource) []addr.Addr {
+	var g graph.Graph[addr.Addr]
+	for a, r := range desired {
+		g.Add(a)
+		for _, need := range r.Needs {
+			g.Wait(a, need)
+		}
+	}
+	order, cycle := g.Order()
+	if cycle != nil {
+		d := diag.Errorf(nil, "resources need each other", "no order can make them")
+		for _, a := range cycle {
+			d.Trail = append(d.Trail, diag.Place{Text: a.String(), Range: desired[a].Range})
+		}
+		p.say(d)
+	}
+	return order
+}
+
+// reserve takes all IDs out of play that something has or asks for.
+func (p *planner) reserve() {
+	for _, o := range p.Prior.Objects {
+		p.take(o.Host, o.ID)
+	}
+	for _, r := range p.Desired {
+		p.take(r.Host, askedID(r))
+	}
+}
+
+func (p *planner) take(host, id string) {
+	if p.taken[host] == nil {
+		p.taken[host] = map[string]bool{}
+	}
+	p.taken[host][id] = true
+}
+
+// askedID returns the ID that a resource itself asks for, or "".
+func askedID(r resource.Resource) string {
+	v := resource.Attribute(r.Want, "vmid")
+	if v.IsNull() || !v.IsKnown() || v.Type() != cty.Number {
+		return ""
+	}
+	return v.AsBigFloat().Text('f', 0)
+}
+
+// put plans one wanted resource.
+func (p *planner) put(a addr.Addr) {
+	seen := p.Seen[a]
+	prior, isRecorded := p.Prior.Objects[a]
+	if !p.chosen(a) {
+		if isRecorded {
+			p.known[a] = prior.Attrs
+		}
+		return
+	}
+	want, problems := p.Resolver.Resolve(a, p.known)
+	p.plan.Diagnostics = append(p.plan.Diagnostics, problems...)
+	if problems.HasErrors() {
+		return
+	}
+	c := Change{Addr: a, Host: want.Host, After: &want, Seen: seen}
+	if isRecorded {
+		c.Before = &prior
+	}
+	p.decide(&c)
+	p.guard(&c)
+	if c.Action != Keep {
+		p.add(c)
+	} else if !p.Kinds[a.Kind].Lasting {
+		p.plan.Kept++
+	}
+	p.known[a] = p.expected(&c)
+}
+
+// decide chooses the action of a change to something wanted.
+func (p *planner) decide(c *Change) {
+	kind := p.Kinds[c.Addr.Kind]
+	switch {
+	case c.Seen.Presence == resource.Unknown && (c.Before != nil || kind.Lasting):
+		c.Action, c.ID = Keep, c.Seen.Object.ID
+		p.say(diag.Warningf(c.After.Where(nil), "cannot look at "+c.Addr.String(), "%s; it is left as it is", c.Seen.Why))
+	case c.Seen.Presence == resource.Present && c.Before != nil && c.Before.Host != c.Host:
+		p.create(c, kind, fmt.Sprintf("it moves from host %q to host %q, and guests cannot", c.Before.Host, c.Host))
+		c.Action = Replace
+	case c.Seen.Presence == resource.Present:
+		p.compare(c, kind)
+	case c.Before == nil:
+		p.create(c, kind, "")
+	case c.Seen.Presence == resource.Stranger:
+		p.create(c, kind, fmt.Sprintf("%s %s on the host is not ours (%s)", c.Addr.Kind, c.Before.ID, c.Seen.Why))
+	default:
+		p.create(c, kind, fmt.Sprintf("%s is gone from the host", c.Before.ID))
+	}
+}
+
+func (p *planner) compare(c *Change, kind *resource.Kind) {
+	c.ID = c.Seen.Object.ID
+	if kind.Lasting {
+		c.Action = Keep
+		return
+	}
+	c.Edits = resource.Diff(kind, c.Before, *c.After, c.Seen, p.Prior.Seal)
+	switch {
+	case c.Before != nil && c.Before.Damaged:
+		c.Action, c.Why = Replace, "it was made only in part"
+	case includes(p.Select.Replace, c.Addr):
+		c.Action, c.Why = Replace, "asked for with --replace"
+	case c.Effect() == resource.Replace:
+		c.Action = Replace
+	case c.Before == nil:
+		c.Action = Adopt
+	case len(c.Edits) > 0:
+		c.Action = Update
+	default:
+		c.Action = Keep
+	}
+	if c.Action == Replace {
+		c.Nonce = p.nonce(c)
+	}
+}
+
+func (p *planner) create(c *Change, kind *resource.Kind, why string) {
+	c.Action, c.Why = Create, why
+	survey := p.Surveys[c.Host]
+	asked := askedID(*c.After)
+	switch {
+	case asked != "":
+		c.ID = asked
+	case kind.ID != nil:
+		c.ID = kind.ID(p.Prior.Lineage, c.Addr)
+	case kind.Lasting:
+		c.ID = c.Addr.Part
+	case c.Before != nil && c.Seen.Presence == resource.Gone && c.Before.Host == c.Host:
+		c.ID = c.Before.ID
+	default:
+		id, found := survey.Free(p.taken[c.Host])
+		if !found {
+			p.say(diag.Errorf(c.After.Where(nil), "no VMID is free for "+c.Addr.String(),
+				"host %q has all of %d-%d in use", c.Host, survey.Range.Low, survey.Range.High).
+				WithHint("widen vmid_range in host %q", c.Host))
+		}
+		c.ID = id
+	}
+	p.take(c.Host, c.ID)
+	c.Nonce = p.nonce(c)
+}
+
+// nonce tells this creation from every other of the same address and ID: the
+// serial is different in every run that changed something.
+func (p *planner) nonce(c *Change) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%s", p.Prior.Lineage, p.Prior.Serial, c.Addr, c.ID))
+	return hex.EncodeToString(sum[:8])
+}
+
+// guard refuses changes that must not be made.
+func (p *planner) guard(c *Change) {
+	for _, e := range c.Edits {
+		if e.Effect == resource.Refused {
+			d := diag.Errorf(c.After.Where(e.Path), fmt.Sprintf("%s cannot be changed on %s", e.Path, c.Addr), "%s", e.Reason)
+			d.Hint = e.Hint
+			p.say(d)
+		}
+	}
+	if c.Action == Replace && (c.After.Life.PreventDestroy || c.Before != nil && c.Before.PreventDestroy) {
+		p.say(diag.Errorf(c.After.Where(nil), c.Addr.String()+" is protected by prevent_destroy",
+			"the plan would replace it: %s", c.Reason()).
+			WithHint("undo the change, or take prevent_destroy out of its lifecycle block"))
+	}
+}
+
+// Reason says why the change is made, where one can be named: why it is
+// created again or replaced.
+func (c *Change) Reason() string {
+	if c.Why != "" || c.Action != Replace {
+		return c.Why
+	}
+	var forces []string
+	for _, e := range c.Edits {
+		if e.Effect == resource.Replace {
+			forces = append(forces, strings.TrimSuffix(e.Path.String()+": "+e.Reason, ": "))
+		}
+	}
+	return strings.Join(forces, "; ")
+}
+
+// expected returns what others may know of a resource while this plan is
+// being made: what is wanted, and of the computed attributes those that are
+// known beforehand or stay as they are.
+func (p *planner) expected(c *Change) cty.Value {
+	kind := p.Kinds[c.Addr.Kind]
+	want, _ := c.After.Want.UnmarkDeep()
+	live := c.Seen.Object.Attrs
+	fresh := c.Action == Create || c.Action == Replace || live == cty.NilVal
+	set := map[string]cty.Value{}
+	if kind.Foresee != nil {
+		set = kind.Foresee(want, c.ID)
+	}
+	for name, a := range kind.Schema.Attrs {
+		if _, foreseen := set[name]; foreseen {
+			continue
+		}
+		v := resource.Attribute(want, name)
+		switch {
+		case !v.IsNull():
+			set[name] = v
+		case !fresh:
+			set[name] = resource.Attribute(live, name)
+		case a.Role == resource.Computed:
+			set[name] = cty.UnknownVal(a.Type)
+		}
+	}
+	for name := range kind.Schema.Blocks {
+		set[name] = resource.Attribute(want, name)
+	}
+	for name, v := range set {
+		if v.IsNull() {
+			delete(set, name)
+		}
+	}
+	return kind.Schema.Value(set)
+}
+
+// drop plans for something that is recorded but no longer wanted.
+func (p *planner) drop(o resource.Object) {
+	if !p.chosen(o.Addr) {
+		return
+	}
+	c := Change{Addr: o.Addr, Host: o.Host, ID: o.ID, Before: &o, Seen: p.Seen[o.Addr]}
+	switch c.Seen.Presence {
+	case resource.Unknown:
+		p.say(diag.Warningf(nil, "cannot look at "+o.Addr.String(), "%s; it is neither deleted nor forgotten", c.Seen.Why))
+		return
+	case resource.Gone:
+		c.Action, c.Why = Forget, "it is gone from the host already"
+	case resource.Stranger:
+		c.Action, c.Why = Forget, fmt.Sprintf("%s on the host is not ours (%s) and stays", o.ID, c.Seen.Why)
+	case resource.Present:
+		c.Action = Delete
+		if !p.Select.Destroy {
+			c.Why = "it is no longer in the configuration"
+		}
+		if o.PreventDestroy {
+			p.say(diag.Errorf(nil, o.Addr.String()+" is protected by prevent_destroy", "the plan would delete it").
+				WithHint("apply once with prevent_destroy = false in its lifecycle block, then remove it"))
+		}
+	}
+	p.add(c)
+}
+
+func (p *planner) add(c Change) { p.plan.Changes = append(p.plan.Changes, c) }
+
+func (p *planner) say(d diag.Diagnostic) { p.plan.Diagnostics = append(p.plan.Diagnostics, d) }
+
+// finish puts the changes in order, indexes them and makes the steps.
+func (p *planner) finish() {
+	slices.SortFunc(p.plan.Changes, func(a, b Change) int { return addr.Compare(a.Addr, b.Addr) })
+	p.plan.index = make(map[addr.Addr]int, len(p.plan.Changes))
+	for i, c := range p.plan.Changes {
+		p.plan.index[c.Addr] = i
+	}
+	addSteps(p.plan)
+}
+
+func sorted[V any](m map[addr.Addr]V) []addr.Addr {
+	return slices.SortedFunc(maps.Keys(m), addr.Compare)
+}

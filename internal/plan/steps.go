@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+)
+
+// addSteps turns changes into steps and orders them:
+//
+//  1. a put comes after the puts of what it needs;
+//  2. a drop comes after the drops of what needed it, as recorded in state;
+//  3. a replace drops before it puts;
+//  4. who no longer needs a thing lets go before it is dropped, unless that
+//     closes a cycle.
+func addSteps(p *Plan) {
+	for _, c := range p.Changes {
+		if c.Action.Drops() {
+			p.Steps.Add(Step{c.Addr, Drop})
+		}
+		if c.Action.Puts() {
+			p.Steps.Add(Step{c.Addr, Put})
+		}
+	}
+	for _, c := range p.Changes {
+		put, drop := Step{c.Addr, Put}, Step{c.Addr, Drop}
+		p.Steps.Wait(put, drop)
+		for _, need := range c.needsAfter() {
+			p.Steps.Wait(put, Step{need, Put})
+		}
+		for _, need := range c.needsBefore() {
+			p.Steps.Wait(Step{need, Drop}, drop)
+			if !slices.Contains(c.needsAfter(), need) {
+				p.Steps.Prefer(Step{need, Drop}, put)
+			}
+		}
+	}
+	p.Steps.Settle()
+}
+
+func (c *Change) needsAfter() []addr.Addr {
+	if c.After == nil {
+		return nil
+	}
+	return c.After.Needs
+}
+
+func (c *Change) needsBefore() []addr.Addr {
+	if c.Before == nil {
+		return nil
+	}
+	return c.Before.Needs
+}
