@@ -116,6 +116,9 @@ func (p *Param) scalar(raw any) (value, problem string) {
 	case string:
 		return raw, ""
 	case bool:
+		if p.Kind != Boolean {
+			return "", fmt.Sprintf("type check ('%s') failed - got JSON::PP::Boolean", p.Kind)
+		}
 		if raw {
 			return "1", ""
 		}

@@ -40,23 +40,25 @@ func checkFormat(format, path, value string) error {
 	return nil
 }
 
-// propsOf returns the keys of a property string by the name of its format.
+// propsOf returns the keys of a property string by the name of its format or option.
 func propsOf(format string) *Props {
-	p := namedProps()[format]
+	p := namedProps()[strings.TrimRight(format, "0123456789")]
 	if p == nil {
 		panic("schema: no such property string: " + format)
 	}
 	return p
 }
 
-// namedProps are the property strings with a name: Proxmox's own, and ours for those of a container's options.
+// namedProps are the property strings with a name: Proxmox's own, and ours for those that are named like their option.
 var namedProps = sync.OnceValue(func() map[string]*Props {
 	return map[string]*Props{
+		"bwlimit":  bandwidthLine(),
 		"dev":      deviceLine(),
 		"features": featuresLine(),
 		"mp":       mountLine(),
 		"net":      netLine(),
 		"rootfs":   rootfsLine(),
+		"startup":  startupLine(),
 		"unused":   unusedLine(),
 
 		"backup-fleecing":    fleecingLine(),

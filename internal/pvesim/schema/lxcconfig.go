@@ -131,3 +131,12 @@ func volumes() []string {
 	}
 	return names
 }
+
+// startupLine is no property string to Proxmox, which has a parser of its own, but reads like one.
+func startupLine() *Props {
+	return keys(params{
+		"down":  integer().min(0),
+		"order": integer().min(0).keyless(),
+		"up":    integer().min(0),
+	})
+}

@@ -26,15 +26,15 @@ func keys(table params) *Props {
 	return p
 }
 
-// ParseProps parses a property string by the name of its format: net, rootfs, mp, dev, unused, features, or a named
-// format such as prune-backups. Booleans come back as "0" and "1". The error is Proxmox's text, with the newline at its
-// end; an unknown format panics.
+// ParseProps parses a property string. The format is the name of the option, with or without its index (net0, mp, rootfs,
+// dev, unused, features, startup, bwlimit), or of a format: prune-backups, backup-fleecing, backup-performance; any other
+// panics. Booleans come back as "0" and "1". The error is Proxmox's text, with the newline at its end.
 func ParseProps(format, text string) (map[string]string, error) {
 	return propsOf(format).parse(format, text)
 }
 
 // PrintProps prints a property string as Proxmox does: the default key first and bare, then required keys, then the
-// others, each group by name.
+// others, each group by name. It knows the same formats as ParseProps and prints what ParseProps would refuse.
 func PrintProps(format string, values map[string]string) string {
 	p := propsOf(format)
 	names := slices.Collect(maps.Keys(values))

@@ -126,18 +126,24 @@ func flatten(steps []exchange) []exchange {
 }
 
 // dispatched reports whether a request came as far as the schema: past HTTP, authentication and the form of its body.
+// What HTTP itself refuses has no JSON in its answer.
 func (e exchange) dispatched() bool {
+	text, plain := e.Response.Body.(string)
 	switch e.Response.Status {
 	case 401, 506:
 		return false
-	case 501:
-		text, plain := e.Response.Body.(string)
+	case 500, 501:
 		return !plain || text == ""
-	case 500:
-		raw := e.Request.Raw
-		return raw == nil || raw.ContentType == nil || *raw.ContentType != "application/json"
 	}
 	return true
+}
+
+// refusedEarlier reports whether the declared permission stopped a request before its parameters were looked at.
+func (e exchange) refusedEarlier(m *Method) bool {
+	body, _ := e.Response.Body.(map[string]any)
+	declared := m.Permission != nil && m.Permission.Check != nil
+	badUser := strings.HasSuffix(fmt.Sprint(body["message"]), "does not look like a valid user name\n")
+	return declared && (e.Response.Status == 403 || e.Response.Status == 500 && badUser)
 }
 
 // compare returns how our answer differs from the recorded one, "" when it does not.
@@ -149,6 +155,9 @@ func (e exchange) compare() string {
 		}
 		return ""
 	}
+	if e.refusedEarlier(m) {
+		return ""
+	}
 	raw, problems := Merge(vars, e.parameters())
 	if problems == nil {
 		_, problems = m.Check(raw)
@@ -158,6 +167,9 @@ func (e exchange) compare() string {
 
 // schemaErrors are the recorded errors that a schema can know.
 func (e exchange) schemaErrors() map[string]string {
+	if e.Response.Status != 400 {
+		return map[string]string{}
+	}
 	body, _ := e.Response.Body.(map[string]any)
 	recorded, _ := body["errors"].(map[string]any)
 	found := map[string]string{}

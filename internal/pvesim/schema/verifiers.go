@@ -56,7 +56,7 @@ func texts() map[string]verifier {
 	return map[string]verifier{
 		"disk-size":            matches(`\d+(?:\.\d+)?[KMGT]?`, "value does not look like a valid disk size: %s"),
 		"email":                matches(email, "value does not look like a valid email address"),
-		"email-or-username":    matches(email+`|`+user, "value does not look like a valid email address or user name"),
+		"email-or-username":    matches(email+`|[^\s:/@]+(?:@`+realm+`)?`, "value does not look like a valid email address or user name"),
 		"pve-calendar-event":   verifyCalendarEvent,
 		"pve-ct-timezone":      verifyTimezone,
 		"pve-day-of-week":      matches(`mon|tue|wed|thu|fri|sat|sun`, "invalid day '%s'"),
@@ -187,14 +187,10 @@ func verifyIPv6Config(value string) error {
 	return refuse("value does not look like a valid ipv6 network configuration")
 }
 
-// climbs reports whether a path has a segment . or .. behind a slash or at its start.
+// climbs reports whether a path with a slash has a segment . or ..
 func climbs(path string) bool {
-	for i, segment := range strings.Split(path, "/") {
-		if segment == ".." || segment == "." && (i > 0 || strings.Contains(path, "/")) {
-			return true
-		}
-	}
-	return false
+	segments := strings.Split(path, "/")
+	return len(segments) > 1 && (slices.Contains(segments, ".") || slices.Contains(segments, ".."))
 }
 
 func verifyMountPoint(value string) error {
@@ -213,10 +209,10 @@ func verifyDevice(value string) error {
 
 // verifyStartup takes parts order=n (or bare n), up=n and down=n.
 func verifyStartup(value string) error {
-	for part := range strings.SplitSeq(value, ",") {
-		if part = strings.TrimSpace(part); part != "" && !startupPart().MatchString(part) {
-			return refuse("unable to parse startup options")
-		}
+	bad := func(part string) bool { return strings.TrimSpace(part) != "" && !startupPart().MatchString(part) }
+	// A lone 0 counts as nothing, as it does in Perl.
+	if value == "" || value == "0" || slices.ContainsFunc(strings.Split(value, ","), bad) {
+		return refuse("unable to parse startup options")
 	}
 	return nil
 }
