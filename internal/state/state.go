@@ -1,0 +1,83 @@
+// Package state remembers what was made. It owns the format of the state file
+// and of its journal, the contract of the stores that keep both, and the
+// session of the one process that may write.
+//
+// The words: the state file is the whole memory as of some serial; the journal
+// beside it lists what has happened since; an intent is a journaled step whose
+// end is not known.
+package state
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"maps"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// State is what is remembered at one moment.
+type State struct {
+	Lineage string // made once, the same for ever: tells this state from any other
+	Serial  uint64 // grows with every write of the state file
+	Key     []byte // of the keyed hash for sensitive values
+	Objects map[addr.Addr]resource.Object
+	Open    []Intent // steps whose end is not known, oldest first
+}
+
+// Op is what an intent was about to do.
+type Op string
+
+// Put makes or changes an object, Drop removes it.
+const (
+	Put  Op = "put"
+	Drop Op = "drop"
+)
+
+// Intent is a step that was begun. Attrs, Needs and PreventDestroy are what a
+// Put was going to record.
+type Intent struct {
+	Seq            uint64
+	Addr           addr.Addr
+	Op             Op
+	Host           string
+	ID             string
+	Nonce          string
+	Attrs          cty.Value // sealed, without computed attributes; NilVal for a Drop
+	Needs          []addr.Addr
+	PreventDestroy bool
+	Task           string // the host's name for the work, once it is known
+	At             time.Time
+}
+
+// New returns an empty state with a lineage and a key of its own.
+func New() *State {
+	lineage, key := make([]byte, 16), make([]byte, 32)
+	// crypto/rand.Read never fails: it ends the process instead.
+	rand.Read(lineage)
+	rand.Read(key)
+	return &State{Lineage: hex.EncodeToString(lineage), Key: key, Objects: map[addr.Addr]resource.Object{}}
+}
+
+// Sealer returns what seals sensitive values for this state.
+func (s *State) Sealer() resource.Sealer { return resource.Sealer{Key: s.Key} }
+
+// Clone returns a copy that shares no map or slice with s.
+func (s *State) Clone() *State {
+	c := *s
+	c.Objects = maps.Clone(s.Objects)
+	c.Open = append([]Intent(nil), s.Open...)
+	return &c
+}
+
+// Values returns the attributes of every object, as references see them.
+func (s *State) Values() map[addr.Addr]cty.Value {
+	values := make(map[addr.Addr]cty.Value, len(s.Objects))
+	for a, o := range s.Objects {
+		values[a] = o.Attrs
+	}
+	return values
+}
