@@ -22,7 +22,7 @@ const (
 // encoding/json makes of a JSON body; null counts as absent. Raw holds the path's parameters too.
 func (m *Method) Check(raw map[string]any) (Values, map[string]string) {
 	given := make(map[string]*Param, len(raw))
-	problems := problems{}
+	found := problems{}
 	values := make(Values, len(raw))
 	for name, value := range raw {
 		if value == nil {
@@ -30,26 +30,26 @@ func (m *Method) Check(raw map[string]any) (Values, map[string]string) {
 		}
 		p := m.Param(name)
 		if p == nil {
-			problems.add(name, undefined)
+			found.add(name, undefined)
 			continue
 		}
 		given[name] = p
-		if normal, ok := p.normalise(name, value, problems); ok {
+		if normal, ok := p.normalise(name, value, found); ok {
 			values[name] = normal
 		}
 	}
 	for name, p := range m.Params {
 		if !p.Optional && given[name] == nil {
-			problems.add(name, missing)
+			found.add(name, missing)
 		}
 	}
-	for name, p := range given {
-		if p.Requires != "" && given[p.Requires] == nil {
-			problems.add(p.Requires, fmt.Sprintf("missing property required by '%s'", name))
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if other := given[name].Requires; other != "" && given[other] == nil {
+			found.add(other, fmt.Sprintf("missing property required by '%s'", name))
 		}
 	}
-	if len(problems) > 0 {
-		return nil, problems
+	if len(found) > 0 {
+		return nil, found
 	}
 	return values, nil
 }
@@ -80,23 +80,23 @@ func (p problems) add(name, text string) {
 }
 
 // normalise checks one raw value; false when a problem was added.
-func (p *Param) normalise(name string, raw any, problems problems) (string, bool) {
+func (p *Param) normalise(name string, raw any, found problems) (string, bool) {
 	if p.Kind == Array {
-		return p.normaliseArray(name, raw, problems)
+		return p.normaliseArray(name, raw, found)
 	}
 	value, bad := p.scalar(raw)
 	if bad == "" {
 		value, bad = p.verify(name, value)
 	}
 	if bad != "" {
-		problems.add(name, bad)
+		found.add(name, bad)
 		return "", false
 	}
 	return value, true
 }
 
 // normaliseArray checks an array. A form sends a single element as a plain value.
-func (p *Param) normaliseArray(name string, raw any, problems problems) (string, bool) {
+func (p *Param) normaliseArray(name string, raw any, found problems) (string, bool) {
 	elements, ok := raw.([]any)
 	if !ok {
 		elements = []any{raw}
@@ -104,7 +104,7 @@ func (p *Param) normaliseArray(name string, raw any, problems problems) (string,
 	values := make([]string, len(elements))
 	good := true
 	for i, element := range elements {
-		normal, ok := p.Items.normalise(fmt.Sprintf("%s[%d]", name, i), element, problems)
+		normal, ok := p.Items.normalise(fmt.Sprintf("%s[%d]", name, i), element, found)
 		values[i], good = normal, good && ok
 	}
 	return strings.Join(values, arraySeparator), good

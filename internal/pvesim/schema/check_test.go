@@ -110,9 +110,9 @@ func TestCheckReportsAllProblems(t *testing.T) {
 func TestCheckJoinsProblemsOfOneParameter(t *testing.T) {
 	run, _ := Find("POST", "/nodes/pve1/vzdump")
 	_, problems := run.Check(map[string]any{"node": "pve1", "protected": "1", "storage": nil, "notes-template": "x"})
-	require.Len(t, problems, 1)
-	require.ElementsMatch(t, []string{"missing property required by 'protected'", "missing property required by 'notes-template'"},
-		strings.Split(problems["storage"], `\n`))
+	require.Equal(t, map[string]string{
+		"storage": `missing property required by 'notes-template'\nmissing property required by 'protected'`,
+	}, problems)
 }
 
 func TestArrays(t *testing.T) {

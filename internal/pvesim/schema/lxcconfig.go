@@ -5,7 +5,8 @@ import "strconv"
 // mountPoints is how many mount points, devices and unused volumes a container may have.
 const mountPoints = 256
 
-// lxcConfig is what a container's configuration consists of: the options of create, restore and update.
+// lxcConfig is what a container's configuration consists of: the options of create, restore and update. The defaults are
+// the schema's; creation treats some of them otherwise, above all unprivileged, which it takes for 1 since version 9.0.
 func lxcConfig() params {
 	return params{
 		"arch":         choice("amd64", "i386", "arm64", "armhf", "riscv32", "riscv64").or("amd64"),

@@ -96,6 +96,8 @@ func qemuMethods() []*Method {
 			"tags":   text().as("pve-tag-list"),
 			"vmid":   req(vmid()),
 		}).root().onNode(),
+		get(node+"/qemu/{vmid}", anybody(), nil).onNode(),
+		get(node+"/qemu/{vmid}/status/current", onVM("VM.Audit"), nil).root().onNode(),
 		get(node+"/qemu/{vmid}/config", onVM("VM.Audit"), params{
 			"current":  flag().or("0"),
 			"snapshot": snapshotName(),

@@ -1,10 +1,10 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -38,9 +38,8 @@ func ParseProps(format, text string) (map[string]string, error) {
 func PrintProps(format string, values map[string]string) string {
 	p := propsOf(format)
 	names := slices.Collect(maps.Keys(values))
-	sort.Slice(names, func(i, j int) bool {
-		a, b := p.rank(names[i]), p.rank(names[j])
-		return a < b || a == b && names[i] < names[j]
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(p.rank(a), p.rank(b)), cmp.Compare(a, b))
 	})
 	parts := make([]string, len(names))
 	for i, name := range names {
@@ -69,28 +68,28 @@ func (p *Props) parse(path, text string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	problems := problems{}
+	found := problems{}
 	for name, value := range values {
 		at := path + "." + name
 		key := p.Keys[name]
 		if key == nil {
-			problems.add(at, undefined)
+			found.add(at, undefined)
 			continue
 		}
 		if _, problem := key.verify(at, value); problem != "" {
-			problems.add(at, problem)
+			found.add(at, problem)
 		}
 		if _, ok := values[key.Requires]; key.Requires != "" && !ok {
-			problems.add(path+"."+key.Requires, fmt.Sprintf("missing property required by '%s'", at))
+			found.add(path+"."+key.Requires, fmt.Sprintf("missing property required by '%s'", at))
 		}
 	}
 	for name, key := range p.Keys {
 		if _, ok := values[name]; !ok && !key.Optional {
-			problems.add(path+"."+name, missing)
+			found.add(path+"."+name, missing)
 		}
 	}
-	if len(problems) > 0 {
-		return nil, problems
+	if len(found) > 0 {
+		return nil, found
 	}
 	if p.Verify != nil {
 		return values, p.Verify(values)

@@ -353,6 +353,23 @@ func TestFind(t *testing.T) {
 	require.False(t, Known("/nosuch"))
 }
 
+// A check asks for privileges that exist.
+func TestChecksAskForPrivileges(t *testing.T) {
+	for _, m := range All() {
+		if m.Permission != nil && m.Permission.Check != nil {
+			require.Subset(t, append(privileges(), "self"), m.Permission.Check.all(), m.Path)
+		}
+	}
+}
+
+func (c *Check) all() []string {
+	privs := slices.Clone(c.Privs)
+	for _, sub := range c.Of {
+		privs = append(privs, sub.all()...)
+	}
+	return privs
+}
+
 // Every format that a table names has a verifier, and every pattern compiles: a request with any value in any parameter
 // gets an answer.
 func TestEveryParameterCanBeChecked(t *testing.T) {
