@@ -54,20 +54,6 @@ func (m *Method) Check(raw map[string]any) (Values, map[string]string) {
 	return values, nil
 }
 
-// Merge adds the values of the path's placeholders to the parameters of query and body, or returns the errors map of the
-// answer with status 400 when both name a parameter and do not agree. Check comes after it.
-func Merge(vars map[string]string, sent map[string]any) (map[string]any, map[string]string) {
-	all := make(map[string]any, len(vars)+len(sent))
-	maps.Copy(all, sent)
-	for name, value := range vars {
-		if other, ok := sent[name]; ok && fmt.Sprint(other) != value {
-			return nil, map[string]string{name: "duplicate parameter (already defined in URI) with conflicting values!"}
-		}
-		all[name] = value
-	}
-	return all, nil
-}
-
 // problems are error texts by parameter.
 type problems map[string]string
 

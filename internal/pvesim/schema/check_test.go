@@ -133,18 +133,6 @@ func TestArrays(t *testing.T) {
 	}
 }
 
-func TestMerge(t *testing.T) {
-	vars := map[string]string{"vmid": "100"}
-	all, problems := Merge(vars, map[string]any{"vmid": json.Number("100"), "memory": "64"})
-	require.Empty(t, problems)
-	require.Equal(t, map[string]any{"vmid": "100", "memory": "64"}, all)
-
-	_, problems = Merge(vars, map[string]any{"vmid": "101"})
-	require.Equal(t, map[string]string{
-		"vmid": "duplicate parameter (already defined in URI) with conflicting values!",
-	}, problems)
-}
-
 func TestValues(t *testing.T) {
 	v := Values{"memory": "64", "onboot": "1", "cpulimit": "1.5", "vms": "100, 101;102"}
 	require.True(t, v.Has("memory"))

@@ -27,6 +27,7 @@ func handlerErrors() map[string]string {
 		`^Only root may (use|set) this option\.$`: "the caller",
 		`^VM \d+ already exists$`:                 "the guests",
 		`^cannot use role ID starting with the \(case-insensitive\) 'PVE' namespace$`: "a rule for new roles",
+		`^duplicate parameter \(already defined in URI\)`:                             "path and parameters before they are one",
 		`^either 'users', 'groups' or 'tokens' is required\.$`:                        "a rule of access entries",
 		`^found unknown: variable '`:                                                  "the variables of backup notes",
 		`^invalid ACL path '`:                                                         "the paths of access entries",
@@ -179,10 +180,11 @@ func (e exchange) compare() string {
 	if e.refusedEarlier(m) {
 		return ""
 	}
-	raw, problems := Merge(vars, e.parameters())
-	if problems == nil {
-		_, problems = m.Check(raw)
+	raw := e.parameters()
+	for name, value := range vars {
+		raw[name] = value
 	}
+	_, problems := m.Check(raw)
 	return cmp.Diff(e.schemaErrors(), neutral(problems))
 }
 
