@@ -110,7 +110,7 @@ func (p *planner) put(a addr.Addr) {
 	prior, isRecorded := p.Prior.Objects[a]
 	if !p.chosen(a) {
 		if isRecorded {
-			p.known[a] = prior.Attrs
+			p.known[a] = p.Kinds[a.Kind].Readable(prior.Attrs, prior.ID)
 		}
 		return
 	}

@@ -144,3 +144,30 @@ func (b *Block) Value(set map[string]cty.Value) cty.Value {
 	}
 	return cty.ObjectVal(all)
 }
+
+// Readable returns attributes as references and outputs see them: what is
+// recorded, and where nothing is, what the kind knows all the same, such as a
+// host name that nobody chose.
+func (k *Kind) Readable(attrs cty.Value, id string) cty.Value {
+	if k.Foresee == nil || attrs == cty.NilVal || attrs.IsNull() {
+		return attrs
+	}
+	all := attrs.AsValueMap()
+	for name, v := range k.Foresee(attrs, id) {
+		if all[name].IsNull() && v.IsKnown() {
+			all[name] = v
+		}
+	}
+	return cty.ObjectVal(all)
+}
+
+// Readable returns every object's attributes as references see them.
+func Readable(kinds map[string]*Kind, objects map[addr.Addr]Object) map[addr.Addr]cty.Value {
+	values := make(map[addr.Addr]cty.Value, len(objects))
+	for a, o := range objects {
+		if kind := kinds[a.Kind]; kind != nil {
+			values[a] = kind.Readable(o.Attrs, o.ID)
+		}
+	}
+	return values
+}

@@ -72,12 +72,3 @@ func (s *State) Clone() *State {
 	c.Open = append([]Intent(nil), s.Open...)
 	return &c
 }
-
-// Values returns the attributes of every object, as references see them.
-func (s *State) Values() map[addr.Addr]cty.Value {
-	values := make(map[addr.Addr]cty.Value, len(s.Objects))
-	for a, o := range s.Objects {
-		values[a] = o.Attrs
-	}
-	return values
-}

@@ -1,0 +1,144 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/resource"
+	"github.com/proximity-cli/proximity/internal/state"
+)
+
+// Settled is what became of one step that an earlier run left open.
+type Settled struct {
+	Intent state.Intent
+	// Object is what is there now and is ours; nil when there is nothing.
+	Object *resource.Object
+	Text   string // what was found and done about it, for people
+}
+
+// Look finds out what became of the steps that an earlier run left open. It
+// waits for tasks that still run, and changes nothing. The kinds and providers
+// are those of the configuration; a host that is no longer there is an error,
+// since nothing may be concluded without looking.
+func Look(ctx context.Context, st *state.State, set providers.Set, kinds map[string]*resource.Kind) ([]Settled, error) {
+	var all []Settled
+	for _, intent := range st.Open {
+		settled, err := look(ctx, st, intent, set, kinds)
+		if err != nil {
+			return nil, fmt.Errorf("%s was left open by an earlier run: %w", intent.Addr, err)
+		}
+		all = append(all, settled)
+	}
+	return all, nil
+}
+
+// Recover is Look, and writes down what was found.
+func Recover(ctx context.Context, session *state.Session, set providers.Set, kinds map[string]*resource.Kind, o Observer) error {
+	all, err := Look(ctx, session.State(), set, kinds)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if err := session.Done(context.WithoutCancel(ctx), s.Intent.Seq, s.Intent.Addr, s.Object); err != nil {
+			return err
+		}
+		if o != nil {
+			o.Observe(Recovered{s.Intent.Addr, s.Text})
+		}
+	}
+	return nil
+}
+
+// Settle returns the state as Recover would leave it, without writing.
+func Settle(st *state.State, all []Settled) *state.State {
+	st = st.Clone()
+	for _, s := range all {
+		if s.Object == nil {
+			delete(st.Objects, s.Intent.Addr)
+		} else {
+			st.Objects[s.Intent.Addr] = *s.Object
+		}
+	}
+	st.Open = nil
+	return st
+}
+
+func look(ctx context.Context, st *state.State, i state.Intent, set providers.Set, kinds map[string]*resource.Kind) (Settled, error) {
+	kind := kinds[i.Addr.Kind]
+	if kind.Lasting {
+		return Settled{Intent: i, Text: "looked for again when it is needed"}, nil
+	}
+	prior := recordedBy(st, i)
+	provider, ok := set[i.Host]
+	if !ok {
+		return Settled{}, fmt.Errorf("host %q is not in the configuration", i.Host)
+	}
+	seen, err := provider.Settle(ctx, providers.Target{
+		Addr:   i.Addr,
+		Prior:  &resource.Object{Addr: i.Addr, Host: i.Host, ID: i.ID, Nonce: i.Nonce, Attrs: i.Attrs, Changed: time.Now()},
+		Marker: resource.Marker{Lineage: st.Lineage, Addr: i.Addr, Nonce: i.Nonce},
+	}, i.Task)
+	if err != nil {
+		return Settled{}, err
+	}
+	s := Settled{Intent: i}
+	switch seen.Presence {
+	case resource.Unknown:
+		return s, fmt.Errorf("cannot look at it: %s", seen.Why)
+	case resource.Present:
+		s.Object, s.Text = found(kind, i, prior, seen)
+	case resource.Gone:
+		s.Text = fmt.Sprintf("%s is not there", i.ID)
+	case resource.Stranger:
+		s.Text = fmt.Sprintf("%s is not ours (%s)", i.ID, seen.Why)
+	}
+	if s.Object == nil && prior != nil && prior.ID != i.ID {
+		s.Object = prior // the intent was about another thing than the recorded one
+	}
+	return s, nil
+}
+
+// recordedBy returns the record of an intent's address, or nil.
+func recordedBy(st *state.State, i state.Intent) *resource.Object {
+	if o, ok := st.Objects[i.Addr]; ok {
+		return &o
+	}
+	return nil
+}
+
+// found says what to record of a thing that is there. After a change or a
+// deletion that was cut short it stays as recorded, and the next plan sees the
+// rest. After a creation what is there counts as applied, so that whatever is
+// still missing shows as a difference.
+func found(kind *resource.Kind, i state.Intent, prior *resource.Object, seen resource.Seen) (*resource.Object, string) {
+	if prior != nil && prior.Nonce == i.Nonce {
+		if i.Op == state.Drop {
+			return prior, fmt.Sprintf("%s is still there", i.ID)
+		}
+		return prior, fmt.Sprintf("%s is there; what is left to change is in the plan", i.ID)
+	}
+	o := &resource.Object{
+		Addr: i.Addr, Host: i.Host, ID: i.ID, Nonce: i.Nonce, Needs: i.Needs, Schema: kind.Version,
+		PreventDestroy: i.PreventDestroy, Changed: i.At, Damaged: seen.Object.Damaged,
+		Attrs: applied(kind, i, seen),
+	}
+	if o.Damaged {
+		return o, fmt.Sprintf("%s was made only in part and will be replaced", i.ID)
+	}
+	return o, fmt.Sprintf("%s was made and is now recorded", i.ID)
+}
+
+// applied is what a creation was asked for, save what is not there (yet) and
+// could have been read back, with what the host computed.
+func applied(kind *resource.Kind, i state.Intent, seen resource.Seen) value {
+	set := map[string]value{}
+	for name, part := range record(&kind.Schema, i.Attrs, seen.Object.Attrs).AsValueMap() {
+		a := kind.Schema.Attrs[name]
+		if a != nil && (a.AtCreate || a.Ours) || !resource.Attribute(seen.Object.Attrs, name).IsNull() {
+			set[name] = part
+		}
+	}
+	return kind.Schema.Value(set)
+}

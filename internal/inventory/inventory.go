@@ -1,0 +1,95 @@
+// Package inventory looks at what is there: at everything that is wanted or
+// recorded, on all hosts at once, in as few requests as their providers need.
+// It changes nothing.
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/go-multierror"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/resource"
+	"github.com/proximity-cli/proximity/internal/state"
+)
+
+// Inventory is what a look found. Seen has an entry for everything that is
+// wanted or recorded.
+type Inventory struct {
+	Seen    map[addr.Addr]resource.Seen
+	Surveys map[string]resource.Survey // by host
+}
+
+// Observe looks at the wanted resources and the recorded objects. What is
+// recorded on a host that has no provider is Unknown. Hosts that could not be
+// reached are an error, all of them together, in the order of their names.
+func Observe(ctx context.Context, set providers.Set, desired []resource.Resource, st *state.State) (Inventory, error) {
+	inv := Inventory{Seen: map[addr.Addr]resource.Seen{}, Surveys: map[string]resource.Survey{}}
+	targets := targetsByHost(desired, st)
+	hosts := make([]string, 0, len(targets))
+	for host, list := range targets {
+		if _, ok := set[host]; ok {
+			hosts = append(hosts, host)
+			continue
+		}
+		for _, t := range list {
+			inv.Seen[t.Addr] = resource.Seen{Why: fmt.Sprintf("host %q is not in the configuration", host)}
+		}
+	}
+	slices.Sort(hosts)
+	found, failed := make([]providers.Observation, len(hosts)), make([]error, len(hosts))
+	var g errgroup.Group
+	for i, host := range hosts {
+		g.Go(func() error {
+			found[i], failed[i] = set[host].Observe(ctx, targets[host])
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in failed, one for each host
+	var problems *multierror.Error
+	for i, host := range hosts {
+		if failed[i] != nil {
+			problems = multierror.Append(problems, fmt.Errorf("host %q: %w", host, failed[i]))
+			continue
+		}
+		inv.Surveys[host] = found[i].Survey
+		for a, seen := range found[i].Seen {
+			inv.Seen[a] = seen
+		}
+	}
+	return inv, problems.ErrorOrNil()
+}
+
+// targetsByHost joins what is wanted with what is recorded. Something recorded
+// on another host than it is now wanted on is looked at where it is.
+func targetsByHost(desired []resource.Resource, st *state.State) map[string][]providers.Target {
+	byHost := map[string][]providers.Target{}
+	wanted := make(map[addr.Addr]bool, len(desired))
+	for i := range desired {
+		r := &desired[i]
+		wanted[r.Addr] = true
+		t := providers.Target{Addr: r.Addr, Want: r, Marker: resource.Marker{Lineage: st.Lineage, Addr: r.Addr}}
+		host := r.Host
+		if o, ok := st.Objects[r.Addr]; ok {
+			t.Prior, t.Marker.Nonce, host = &o, o.Nonce, o.Host
+		}
+		byHost[host] = append(byHost[host], t)
+		if _, ok := byHost[r.Host]; !ok {
+			byHost[r.Host] = nil // its survey is needed
+		}
+	}
+	for a, o := range st.Objects {
+		if !wanted[a] {
+			marker := resource.Marker{Lineage: st.Lineage, Addr: a, Nonce: o.Nonce}
+			byHost[o.Host] = append(byHost[o.Host], providers.Target{Addr: a, Prior: &o, Marker: marker})
+		}
+	}
+	for _, list := range byHost {
+		slices.SortFunc(list, func(a, b providers.Target) int { return addr.Compare(a.Addr, b.Addr) })
+	}
+	return byHost
+}

@@ -1,0 +1,252 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+const (
+	formatName    = "proximity-state"
+	formatVersion = 1
+)
+
+// envelope is the state file. Checksum is of State without white space.
+type envelope struct {
+	Format   string          `json:"format"`
+	Version  int             `json:"version"`
+	Checksum string          `json:"checksum"`
+	State    json.RawMessage `json:"state"`
+}
+
+type fileState struct {
+	Lineage string       `json:"lineage"`
+	Serial  uint64       `json:"serial"`
+	Key     []byte       `json:"key"`
+	Objects []fileObject `json:"objects"`
+	Open    []fileIntent `json:"open,omitempty"`
+}
+
+type fileObject struct {
+	Addr           addr.Addr       `json:"address"`
+	Host           string          `json:"host"`
+	ID             string          `json:"id"`
+	Nonce          string          `json:"nonce,omitempty"`
+	Schema         int             `json:"schema"`
+	Attrs          json.RawMessage `json:"attrs"`
+	Needs          []addr.Addr     `json:"needs,omitempty"`
+	Damaged        bool            `json:"damaged,omitempty"`
+	PreventDestroy bool            `json:"prevent_destroy,omitempty"`
+	Changed        time.Time       `json:"changed"`
+}
+
+type fileIntent struct {
+	Seq            uint64          `json:"seq"`
+	Addr           addr.Addr       `json:"address"`
+	Op             Op              `json:"op"`
+	Host           string          `json:"host"`
+	ID             string          `json:"id,omitempty"`
+	Nonce          string          `json:"nonce,omitempty"`
+	Attrs          json.RawMessage `json:"attrs,omitempty"`
+	Needs          []addr.Addr     `json:"needs,omitempty"`
+	PreventDestroy bool            `json:"prevent_destroy,omitempty"`
+	Task           string          `json:"task,omitempty"`
+	At             time.Time       `json:"at"`
+}
+
+// codec turns states into files and back. The kinds say what attributes mean.
+type codec struct {
+	store string // named in errors
+	kinds map[string]*resource.Kind
+}
+
+func (c codec) encode(s *State) ([]byte, error) {
+	file := fileState{Lineage: s.Lineage, Serial: s.Serial, Key: s.Key, Objects: []fileObject{}}
+	for _, a := range slices.SortedFunc(maps.Keys(s.Objects), addr.Compare) {
+		o, err := c.encodeObject(s.Objects[a])
+		if err != nil {
+			return nil, err
+		}
+		file.Objects = append(file.Objects, o)
+	}
+	for _, i := range s.Open {
+		intent, err := c.encodeIntent(i)
+		if err != nil {
+			return nil, err
+		}
+		file.Open = append(file.Open, intent)
+	}
+	text, err := json.Marshal(file)
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	data, err := json.MarshalIndent(envelope{formatName, formatVersion, checksum(text), text}, "", " ")
+	return append(data, '\n'), err
+}
+
+func (c codec) decode(data []byte) (*State, error) {
+	var e envelope
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, c.damaged("state file", "it is empty")
+	}
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, c.damaged("state file", "it is torn or no JSON (%v)", err)
+	}
+	if e.Format != formatName {
+		return nil, c.damaged("state file", "it is not a state of proximity (format %q)", e.Format)
+	}
+	if e.Version > formatVersion {
+		return nil, &ErrNewer{Store: c.store, Version: e.Version, Have: formatVersion}
+	}
+	var text bytes.Buffer
+	if err := json.Compact(&text, e.State); err != nil || checksum(text.Bytes()) != e.Checksum {
+		return nil, c.damaged("state file", "its checksum does not match its content")
+	}
+	var file fileState
+	if err := strict(text.Bytes(), &file); err != nil {
+		return nil, c.damaged("state file", "%v", err)
+	}
+	return c.fromFile(file)
+}
+
+func (c codec) fromFile(file fileState) (*State, error) {
+	s := &State{Lineage: file.Lineage, Serial: file.Serial, Key: file.Key, Objects: map[addr.Addr]resource.Object{}}
+	for _, fo := range file.Objects {
+		o, err := c.decodeObject(fo)
+		if err != nil {
+			return nil, c.damaged("state file", "%v", err)
+		}
+		s.Objects[o.Addr] = o
+	}
+	for _, fi := range file.Open {
+		i, err := c.decodeIntent(fi)
+		if err != nil {
+			return nil, c.damaged("state file", "%v", err)
+		}
+		s.Open = append(s.Open, i)
+	}
+	return s, nil
+}
+
+func (c codec) encodeObject(o resource.Object) (fileObject, error) {
+	attrs, err := c.encodeAttrs(o.Addr, o.Attrs)
+	return fileObject{
+		Addr: o.Addr, Host: o.Host, ID: o.ID, Nonce: o.Nonce, Schema: o.Schema, Attrs: attrs, Needs: o.Needs,
+		Damaged: o.Damaged, PreventDestroy: o.PreventDestroy, Changed: o.Changed,
+	}, err
+}
+
+func (c codec) decodeObject(f fileObject) (resource.Object, error) {
+	attrs, err := c.decodeAttrs(f.Addr, f.Schema, f.Attrs)
+	return resource.Object{
+		Addr: f.Addr, Host: f.Host, ID: f.ID, Nonce: f.Nonce, Schema: f.Schema, Attrs: attrs, Needs: f.Needs,
+		Damaged: f.Damaged, PreventDestroy: f.PreventDestroy, Changed: f.Changed,
+	}, err
+}
+
+func (c codec) encodeIntent(i Intent) (fileIntent, error) {
+	f := fileIntent{
+		Seq: i.Seq, Addr: i.Addr, Op: i.Op, Host: i.Host, ID: i.ID, Nonce: i.Nonce, Needs: i.Needs,
+		PreventDestroy: i.PreventDestroy, Task: i.Task, At: i.At,
+	}
+	if i.Attrs == cty.NilVal {
+		return f, nil
+	}
+	var err error
+	f.Attrs, err = c.encodeAttrs(i.Addr, i.Attrs)
+	return f, err
+}
+
+func (c codec) decodeIntent(f fileIntent) (Intent, error) {
+	i := Intent{
+		Seq: f.Seq, Addr: f.Addr, Op: f.Op, Host: f.Host, ID: f.ID, Nonce: f.Nonce, Needs: f.Needs,
+		PreventDestroy: f.PreventDestroy, Task: f.Task, At: f.At,
+	}
+	if len(f.Attrs) == 0 {
+		return i, nil
+	}
+	kind, err := c.kind(f.Addr)
+	if err != nil {
+		return i, err
+	}
+	i.Attrs, err = c.decodeAttrs(f.Addr, kind.Version, f.Attrs)
+	return i, err
+}
+
+func (c codec) kind(a addr.Addr) (*resource.Kind, error) {
+	if kind := c.kinds[a.Kind]; kind != nil {
+		return kind, nil
+	}
+	return nil, fmt.Errorf("%s: this version has no kind %q", a, a.Kind)
+}
+
+func (c codec) encodeAttrs(a addr.Addr, v cty.Value) (json.RawMessage, error) {
+	kind, err := c.kind(a)
+	if err != nil {
+		return nil, err
+	}
+	attrs, err := kind.Schema.Encode(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a, err)
+	}
+	return attrs, nil
+}
+
+func (c codec) decodeAttrs(a addr.Addr, version int, data json.RawMessage) (cty.Value, error) {
+	kind, err := c.kind(a)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	if version > kind.Version {
+		return cty.NilVal, fmt.Errorf("%s: recorded by a newer version of the program", a)
+	}
+	if data, err = migrate(kind, version, data); err != nil {
+		return cty.NilVal, fmt.Errorf("%s: %w", a, err)
+	}
+	v, err := kind.Schema.Decode(data)
+	if err != nil {
+		return cty.NilVal, fmt.Errorf("%s: %w", a, err)
+	}
+	return v, nil
+}
+
+// migrate brings recorded attributes to the kind's present form.
+func migrate(kind *resource.Kind, version int, data json.RawMessage) (json.RawMessage, error) {
+	if version == kind.Version || kind.Migrate == nil {
+		return data, nil
+	}
+	var attrs map[string]any
+	if err := json.Unmarshal(data, &attrs); err != nil {
+		return nil, err
+	}
+	for ; version < kind.Version; version++ {
+		attrs = kind.Migrate(version, attrs)
+	}
+	return json.Marshal(attrs)
+}
+
+func (c codec) damaged(what, why string, args ...any) *ErrDamaged {
+	return &ErrDamaged{Store: c.store, What: what, Why: fmt.Sprintf(why, args...)}
+}
+
+func checksum(text []byte) string {
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// strict decodes JSON and refuses fields that it does not know.
+func strict(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into)
+}
