@@ -44,6 +44,23 @@ func handlerErrors() map[string]string {
 	}
 }
 
+// The list of handlers' texts holds nothing that no node has said.
+func TestHandlerErrorsWereRecorded(t *testing.T) {
+	unseen := handlerErrors()
+	for _, path := range recordings(t) {
+		for _, e := range readExchanges(t, path) {
+			body, _ := e.Response.Body.(map[string]any)
+			recorded, _ := body["errors"].(map[string]any)
+			for _, text := range recorded {
+				maps.DeleteFunc(unseen, func(pattern, _ string) bool {
+					return regexp.MustCompile(pattern).MatchString(text.(string))
+				})
+			}
+		}
+	}
+	require.Empty(t, unseen)
+}
+
 // schedules are texts that the README of the recordings takes out of the reference; ours must only refuse too.
 const schedules = "invalid format - invalid calendar event "
 
