@@ -1,0 +1,41 @@
+# Every target is one plain command. `make build` needs Go alone; `make test`
+# uses the race detector where there is a C compiler.
+
+GO      ?= go
+RACE    := $(if $(shell command -v gcc 2>/dev/null),-race,)
+FUZZ    ?= 10s
+
+.PHONY: build test demo bench check fmt golden fuzz clean
+
+build: ## writes bin/proximity
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/proximity ./cmd/proximity
+
+test: build ## every test
+	$(GO) test $(RACE) -timeout 14m ./...
+
+demo: build ## a whole estate on the embedded simulator, in a minute
+	@sh examples/demo.sh bin/proximity
+
+bench: build ## prints figures with what they measure
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./...
+
+check: ## what has to hold before a commit
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run: make fmt"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	$(GO) mod tidy -diff
+
+fmt: ## formats Go and the examples
+	gofmt -w .
+	$(GO) run ./cmd/proximity fmt examples
+
+golden: ## rewrites golden files; look at the difference before you commit it
+	$(GO) test ./... -update
+
+fuzz: ## each fuzz target for FUZZ
+	@$(GO) list ./... | while read -r p; do \
+	  $(GO) test -list '^Fuzz' $$p | grep '^Fuzz' | while read -r f; do \
+	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done || exit 1; done
+
+clean:
+	rm -rf bin examples/*/.proximity examples/*/proximity.state.*
