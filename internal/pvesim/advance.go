@@ -1,0 +1,188 @@
+package pvesim
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// advance brings the world forward to a time: steps that are due by then are done in the order of their times.
+func (x *tx) advance(to time.Time) {
+	for {
+		t := x.nextTask()
+		if t == nil || t.Due.After(to) {
+			break
+		}
+		x.now = later(x.now, t.Due)
+		x.proceed(t)
+	}
+	x.now = later(x.now, to)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// nextTask returns the running task that is due first, the older one of two.
+func (x *tx) nextTask() *task {
+	var next *task
+	for _, t := range x.active {
+		if next == nil || t.Due.Before(next.Due) || t.Due.Equal(next.Due) && t.Seq < next.Seq {
+			next = t
+		}
+	}
+	return next
+}
+
+// proceed does the first step of a task, or ends it when none is left.
+func (x *tx) proceed(t *task) {
+	defer x.tasks.touch(t.UPID)
+	if len(t.Steps) == 0 {
+		x.finish(t)
+		return
+	}
+	s := t.Steps[0]
+	if s.Lock != "" && !x.acquire(t, s) {
+		return
+	}
+	if t.Fault != "" && len(t.Steps) == 1 {
+		x.fail(t, errors.New(t.Fault))
+		return
+	}
+	t.Steps = t.Steps[1:]
+	t.Log = append(t.Log, s.Log...)
+	if s.Do != "" {
+		if err := x.sim.effects[s.Do](x, t, s.Args); err != nil {
+			x.fail(t, err)
+			return
+		}
+	}
+	if s.Unlock != "" {
+		x.unlock(t, s.Unlock)
+	}
+	if t.ended() {
+		return
+	}
+	if len(t.Steps) == 0 {
+		x.finish(t)
+		return
+	}
+	t.Due = x.now.Add(t.Steps[0].After)
+}
+
+// acquire takes the lock of a step. When another task has it, this one waits until it is dropped or patience ends.
+func (x *tx) acquire(t *task, s step) bool {
+	waited := t.Wait != nil
+	if x.holder(s.Lock) == nil && x.firstInLine(t, s.Lock) {
+		if waited {
+			t.logf(" OK")
+			t.Wait = nil
+		}
+		t.Holds = append(t.Holds, s.Lock)
+		return true
+	}
+	if !waited {
+		t.logf("trying to acquire lock...")
+		t.Wait = &wait{Lock: s.Lock, Until: x.now.Add(cmp.Or(s.Patience, 10*time.Second))}
+		t.Due = t.Wait.Until
+		return false
+	}
+	if x.now.Before(t.Wait.Until) {
+		t.Due = t.Wait.Until
+		return false
+	}
+	t.Wait = nil
+	x.fail(t, errors.New(s.Timeout))
+	return false
+}
+
+// holder returns the task that has a lock, or nil.
+func (x *tx) holder(lock string) *task {
+	for _, t := range x.active {
+		if slices.Contains(t.Holds, lock) {
+			return t
+		}
+	}
+	return nil
+}
+
+// waiting returns the tasks that wait for a lock, the oldest first.
+func (x *tx) waiting(lock string) []*task {
+	var queue []*task
+	for _, t := range x.active {
+		if t.Wait != nil && t.Wait.Lock == lock {
+			queue = append(queue, t)
+		}
+	}
+	slices.SortFunc(queue, func(a, b *task) int { return cmp.Compare(a.Seq, b.Seq) })
+	return queue
+}
+
+func (x *tx) firstInLine(t *task, lock string) bool {
+	queue := x.waiting(lock)
+	return len(queue) == 0 || queue[0] == t
+}
+
+// unlock drops a lock and wakes the task that waits for it longest.
+func (x *tx) unlock(t *task, lock string) {
+	t.Holds = slices.DeleteFunc(t.Holds, func(l string) bool { return l == lock })
+	if queue := x.waiting(lock); len(queue) > 0 {
+		queue[0].Due = x.now
+		x.tasks.touch(queue[0].UPID)
+	}
+}
+
+// finish ends a task that did all its steps.
+func (x *tx) finish(t *task) {
+	t.Exit = "OK"
+	if t.Warnings > 0 {
+		t.Exit = "WARNINGS: " + strconv.Itoa(t.Warnings)
+	}
+	t.logf("TASK %s", t.Exit)
+	x.end(t)
+}
+
+// fail undoes what the task says is to be undone and ends it.
+func (x *tx) fail(t *task, cause error) {
+	for _, s := range t.Undo {
+		if err := x.sim.effects[s.Do](x, t, s.Args); err != nil {
+			t.logf("%v", err)
+		}
+	}
+	t.Exit = strings.ReplaceAll(strings.TrimRight(cause.Error(), "\n"), "\n", " ")
+	t.logf("TASK ERROR: %s", t.Exit)
+	x.end(t)
+}
+
+func (x *tx) end(t *task) {
+	t.End, t.Steps, t.Undo, t.Wait = x.now, nil, nil, nil
+	for _, lock := range slices.Clone(t.Holds) {
+		x.unlock(t, lock)
+	}
+	x.tasks.touch(t.UPID)
+	x.forgetOldTasks(t.Node)
+}
+
+// keptTasks is how many ended tasks a node remembers; Proxmox keeps about as many lines in its index.
+const keptTasks = 2000
+
+func (x *tx) forgetOldTasks(on string) {
+	if len(x.tasks.rows)-len(x.active) <= keptTasks {
+		return
+	}
+	var oldest *task
+	for _, t := range x.tasks.rows {
+		if t.ended() && t.Node == on && (oldest == nil || t.Seq < oldest.Seq) {
+			oldest = t
+		}
+	}
+	if oldest != nil {
+		x.tasks.drop(oldest.UPID)
+	}
+}
