@@ -1,0 +1,195 @@
+package ui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/proximity-cli/proximity/internal/plan"
+)
+
+// symbols and looks of the actions, by their word.
+var (
+	symbols = map[string]string{
+		"create": string(plan.Create), "update": string(plan.Update), "replace": string(plan.Replace),
+		"delete": string(plan.Delete), "forget": string(plan.Forget), "adopt": string(plan.Adopt),
+	}
+	actionLooks = map[string]look{
+		"create": green, "update": yellow, "replace": magenta, "delete": red, "forget": dim, "adopt": blue,
+	}
+)
+
+// Plan returns a plan as text: first what is dangerous, then each change with
+// its reason and its edits, what stays the same in one line, and a count. It
+// does not show the plan's diagnostics.
+func Plan(doc plan.Document, st Style) string {
+	var b strings.Builder
+	writeDangers(&b, doc, st)
+	for _, c := range doc.Changes {
+		if !c.Lasting {
+			writeChange(&b, c, st)
+		}
+	}
+	writeLasting(&b, doc)
+	if len(doc.Changes) > 0 && doc.Kept > 0 {
+		fmt.Fprintf(&b, "Unchanged: %s.\n", plural(doc.Kept, "resource"))
+	}
+	b.WriteString(st.paint(bold, Count(doc)) + "\n")
+	return b.String()
+}
+
+// writeDangers lists what deletes data or interrupts a service.
+func writeDangers(b *strings.Builder, doc plan.Document, st Style) {
+	var rows [][2]string
+	for _, c := range doc.Changes {
+		if text := dangerOf(c); text != "" {
+			rows = append(rows, [2]string{symbols[c.Action] + " " + c.Addr.String(), text})
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	column := 0
+	for _, row := range rows {
+		column = max(column, width(row[0]))
+	}
+	b.WriteString(st.paint(danger, "Careful:") + "\n")
+	column = min(column, 40)
+	for _, row := range rows {
+		text := wrap(row[1], strings.Repeat(" ", column+4), max(st.width(), column+30))
+		b.WriteString("  " + pad(row[0], column) + "  " + strings.TrimLeft(text, " "))
+	}
+	b.WriteByte('\n')
+}
+
+// dangerOf says in a few words what is dangerous about a change, or "".
+func dangerOf(c plan.DocumentChange) string {
+	switch c.Action {
+	case "delete":
+		return "is deleted, with its data"
+	case "replace":
+		return "is deleted and made anew: " + Clean(c.Reason)
+	case "update":
+		var restarts, migrates []string
+		for _, e := range c.Edits {
+			switch path := Clean(strings.Join(e.Path, ".")); e.Effect {
+			case "restart":
+				restarts = append(restarts, path)
+			case "migrate":
+				migrates = append(migrates, path)
+			}
+		}
+		if len(migrates) > 0 {
+			return "is moved to another node"
+		}
+		if len(restarts) > 0 {
+			return "restarts, for " + strings.Join(slices.Compact(restarts), ", ")
+		}
+	}
+	return ""
+}
+
+func writeChange(b *strings.Builder, c plan.DocumentChange, st Style) {
+	where := c.Host
+	if c.ID != "" {
+		where = c.ID + " on " + c.Host
+	}
+	fmt.Fprintf(b, "%s (%s)\n", st.paint(actionLooks[c.Action], symbols[c.Action]+" "+c.Addr.String()), Clean(where))
+	if c.Reason != "" {
+		b.WriteString(wrap("because "+Clean(c.Reason), "    ", st.width()))
+	}
+	var asked, drifted []plan.DocumentEdit
+	for _, e := range c.Edits {
+		if e.Cause == "drift" && e.Effect != "record" {
+			drifted = append(drifted, e)
+		} else {
+			asked = append(asked, e)
+		}
+	}
+	writeEdits(b, asked, c.Action, st)
+	if len(drifted) > 0 {
+		b.WriteString("    " + st.paint(yellow, "changed outside of proximity, will be put back:") + "\n")
+		writeEdits(b, drifted, c.Action, st)
+	}
+	if len(c.Keeps) > 0 {
+		b.WriteString(wrap("left as it is: "+Clean(strings.Join(c.Keeps, "; ")), "    ", st.width()))
+	}
+	b.WriteByte('\n')
+}
+
+// writeLasting names the things that are fetched once and then shared.
+func writeLasting(b *strings.Builder, doc plan.Document) {
+	var names []string
+	for _, c := range doc.Changes {
+		if c.Lasting {
+			names = append(names, "  "+symbols[c.Action]+" "+c.Addr.String())
+		}
+	}
+	if len(names) > 0 {
+		b.WriteString("To download:\n" + strings.Join(names, "\n") + "\n\n")
+	}
+}
+
+// Count returns what a plan does, in one sentence.
+func Count(doc plan.Document) string {
+	n, effects, downloads := map[string]int{}, map[string]int{}, 0
+	for _, c := range doc.Changes {
+		if c.Lasting {
+			downloads++
+			continue
+		}
+		n[c.Action]++
+		for _, e := range c.Edits {
+			if c.Action == "update" {
+				effects[e.Effect]++
+			}
+		}
+	}
+	if len(doc.Changes) == 0 {
+		return nothing(doc)
+	}
+	text := fmt.Sprintf("Plan: %d to create, %d to change%s, %d to replace, %d to delete",
+		n["create"], n["update"], effectCount(effects), n["replace"], n["delete"])
+	for _, extra := range []struct {
+		n    int
+		text string
+	}{{n["adopt"], "to adopt"}, {n["forget"], "to forget"}, {downloads, "to download"}} {
+		if extra.n > 0 {
+			text += fmt.Sprintf(", %d %s", extra.n, extra.text)
+		}
+	}
+	return text + "."
+}
+
+// effectCount returns " (2 live, 1 needs a restart)", counting edits.
+func effectCount(effects map[string]int) string {
+	var parts []string
+	for _, e := range []struct{ name, one, many string }{
+		{"live", "live", "live"}, {"in guest", "in the guest", "in the guest"}, {"resize", "resized", "resized"},
+		{"move", "moved", "moved"}, {"restart", "needs a restart", "need a restart"},
+		{"migrate", "needs a migration", "need a migration"}, {"record", "only recorded", "only recorded"},
+	} {
+		switch n := effects[e.name]; {
+		case n == 1:
+			parts = append(parts, "1 "+e.one)
+		case n > 1:
+			parts = append(parts, fmt.Sprintf("%d %s", n, e.many))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+func nothing(doc plan.Document) string {
+	switch {
+	case doc.Destroy:
+		return "No changes. There is nothing to delete."
+	case doc.Kept == 0:
+		return "No changes. Nothing is configured."
+	case doc.Kept == 1:
+		return "No changes. 1 resource is as configured."
+	}
+	return fmt.Sprintf("No changes. %d resources are as configured.", doc.Kept)
+}
