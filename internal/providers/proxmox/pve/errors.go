@@ -1,0 +1,167 @@
+package pve
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+)
+
+// Error is a request that Proxmox refused, a request that found no answer, or
+// a task that failed. It holds no secrets.
+type Error struct {
+	Status  int               // of HTTP; 0: there was no answer
+	Message string            // Proxmox's own words, or the cause when there was no answer
+	Params  map[string]string // what is wrong with which parameter
+	Method  string
+	Path    string
+	Task    string   // the UPID of a task that failed or that was waited for
+	Log     []string // the last lines of the task's log
+	cause   error
+}
+
+// Error names the request or task, then what Proxmox says about it.
+func (e *Error) Error() string {
+	where := e.Method + " " + e.Path
+	if e.Task != "" {
+		where = "task " + e.Task
+		if u, err := ParseUPID(e.Task); err == nil {
+			where = strings.TrimSpace("task " + u.Type + " " + u.ID)
+		}
+	}
+	what := strings.TrimSpace(e.Message)
+	for _, name := range slices.Sorted(keysOf(e.Params)) {
+		what += fmt.Sprintf("; %s: %s", name, oneLine(e.Params[name]))
+	}
+	if len(e.Log) > 0 {
+		what += fmt.Sprintf(" (log: %s)", strings.Join(e.Log, " | "))
+	}
+	return where + ": " + what
+}
+
+// Unwrap returns the cause of an error without an answer.
+func (e *Error) Unwrap() error { return e.cause }
+
+func keysOf(m map[string]string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// says reports whether err is an Error whose message or parameters hold one of
+// the texts. Proxmox tells most things only by words, which are always English.
+func says(err error, texts ...string) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return slices.ContainsFunc(texts, func(text string) bool {
+		if strings.Contains(e.Message, text) {
+			return true
+		}
+		for _, detail := range e.Params {
+			if strings.Contains(detail, text) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func hasStatus(err error, statuses ...int) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(statuses, e.Status)
+}
+
+// IsGone: what was asked for does not exist. Proxmox has no status for it.
+func IsGone(err error) bool {
+	return says(err, "No such job '", "no such vzdump job") ||
+		says(err, "Configuration file '") && says(err, "' does not exist")
+}
+
+// IsTaken: the name or number of what was to be made is taken, by a container,
+// a virtual machine or a job.
+func IsTaken(err error) bool { return says(err, "already exists") }
+
+// IsFileThere: a download would write over a file.
+func IsFileThere(err error) bool { return says(err, "refusing to override existing file") }
+
+// IsBusy: a lock could not be had in time. Nothing was done.
+func IsBusy(err error) bool {
+	return says(err, "got timeout", "got lock request timeout", "got lock timeout") ||
+		says(err, "locked command timed out")
+}
+
+// IsLocked: the guest is marked as busy, by a backup, a snapshot and so on.
+func IsLocked(err error) bool { return says(err, "is locked (") }
+
+// IsChanged: the digest sent is not that of what is there now.
+func IsChanged(err error) bool { return says(err, "detected modified configuration") }
+
+// IsForbidden: the user or token lacks a privilege.
+func IsForbidden(err error) bool { return hasStatus(err, 403) || says(err, "Permission check failed") }
+
+// IsUnauthorised: the credentials are not accepted.
+func IsUnauthorised(err error) bool { return hasStatus(err, 401) }
+
+// IsProtected: protection mode forbids it.
+func IsProtected(err error) bool { return says(err, "protection mode enabled") }
+
+// IsRunning and IsStopped: a guest was to be started that runs, or to be
+// stopped that does not run.
+func IsRunning(err error) bool { return says(err, "already running") }
+
+// IsStopped: see IsRunning.
+func IsStopped(err error) bool { return says(err, "not running") }
+
+// IsNoTask: the node knows no such task (any more).
+func IsNoTask(err error) bool { return says(err, "no such task", "unable to parse worker upid") }
+
+// IsGateway: a node could not be reached by the one that was asked, or the
+// answer did not come in time.
+func IsGateway(err error) bool { return hasStatus(err, 502, 503, 504, 595, 596, 597, 598, 599) }
+
+// IsCertificate: the server's certificate is not trusted, or not the pinned one.
+func IsCertificate(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.Is(err, ErrPin)
+}
+
+// IsUnreachable: no connection came about, so nothing was sent.
+func IsUnreachable(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	var op *net.OpError
+	return e.Status == 595 || IsCertificate(err) || errors.As(e.cause, &op) && op.Op == "dial"
+}
+
+// IsUnclear: the request was sent but its answer was lost, so it may or may not
+// have taken effect, or may still do so.
+func IsUnclear(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.Task != "" || IsUnreachable(err) {
+		return false
+	}
+	return e.Status == 0 || IsGateway(err)
+}
+
+// isTransient: asking again may help.
+func isTransient(err error) bool {
+	if errors.Is(err, context.Canceled) || IsCertificate(err) {
+		return false
+	}
+	return IsUnclear(err) || IsUnreachable(err)
+}

@@ -1,0 +1,93 @@
+package pve
+
+import (
+	"slices"
+	"strings"
+)
+
+// Line is a property string such as "local:vm-100-disk-0,mp=/data,size=8G": one
+// setting made of fields. It keeps fields it does not know, and their order.
+type Line struct {
+	first  string // the key of a first field that is written without one
+	fields []field
+}
+
+type field struct {
+	key, value string
+	bare       bool // written without its key
+}
+
+// ParseLine reads a property string whose first field may be written without
+// its key, which then is first. Every text is a line, and String gives it back.
+func ParseLine(text, first string) Line {
+	l := Line{first: first}
+	if text == "" {
+		return l
+	}
+	for i, part := range strings.Split(text, ",") {
+		key, value, hasKey := strings.Cut(part, "=")
+		switch {
+		case hasKey:
+			l.fields = append(l.fields, field{key: key, value: value})
+		case i == 0:
+			l.fields = append(l.fields, field{key: first, value: part, bare: true})
+		default:
+			l.fields = append(l.fields, field{value: part, bare: true})
+		}
+	}
+	return l
+}
+
+// String writes the line.
+func (l Line) String() string {
+	parts := make([]string, len(l.fields))
+	for i, f := range l.fields {
+		parts[i] = f.key + "=" + f.value
+		if f.bare {
+			parts[i] = f.value
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+// Value returns a field's value, or "" when the line has no such field.
+func (l Line) Value(key string) string {
+	if i := l.index(key); i >= 0 {
+		return l.fields[i].value
+	}
+	return ""
+}
+
+// Has reports whether the line has the field.
+func (l Line) Has(key string) bool { return l.index(key) >= 0 }
+
+// Keys returns the keys of the fields, in order.
+func (l Line) Keys() []string {
+	keys := make([]string, len(l.fields))
+	for i, f := range l.fields {
+		keys[i] = f.key
+	}
+	return keys
+}
+
+// Set gives a field a value, in its place or else at the end. The empty value
+// removes it.
+func (l *Line) Set(key, value string) {
+	i := l.index(key)
+	switch {
+	case value == "" && i < 0:
+	case value == "":
+		l.fields = slices.Delete(slices.Clone(l.fields), i, i+1)
+	case i < 0 && key == l.first:
+		l.fields = append([]field{{key: key, value: value, bare: true}}, l.fields...)
+	case i < 0:
+		l.fields = append(slices.Clone(l.fields), field{key: key, value: value})
+	default:
+		l.fields = slices.Clone(l.fields)
+		l.fields[i].value = value
+	}
+}
+
+func (l Line) index(key string) int {
+	return slices.IndexFunc(l.fields, func(f field) bool { return f.key == key && key != "" })
+}
