@@ -147,8 +147,9 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 		Attrs: record(&kind.Schema, sealed, made.Attrs),
 	}
 	if err != nil {
-		if job.Prior != nil { // some edits were not made: keep them visible
-			object.Attrs, object.Needs = job.Prior.Attrs, union(job.Prior.Needs, object.Needs)
+		if job.Prior != nil { // some edits may not have been made
+			object.Attrs = resource.Merge(&kind.Schema, job.Prior.Attrs, sealed)
+			object.Needs = union(job.Prior.Needs, object.Needs)
 		}
 		return errors.Join(err, r.Session.Failed(durable, seq, c.Addr, &object, err))
 	}

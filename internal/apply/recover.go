@@ -108,16 +108,19 @@ func recordedBy(st *state.State, i state.Intent) *resource.Object {
 	return nil
 }
 
-// found says what to record of a thing that is there. After a change or a
-// deletion that was cut short it stays as recorded, and the next plan sees the
-// rest. After a creation what is there counts as applied, so that whatever is
+// found says what to record of a thing that is there. After a deletion that was
+// cut short it stays as recorded; after a change both what was before and what
+// was being added count as ours, and the next plan sees what is left to do. After a creation what is there counts as applied, so that whatever is
 // still missing shows as a difference.
 func found(kind *resource.Kind, i state.Intent, prior *resource.Object, seen resource.Seen) (*resource.Object, string) {
 	if prior != nil && prior.Nonce == i.Nonce {
 		if i.Op == state.Drop {
 			return prior, fmt.Sprintf("%s is still there", i.ID)
 		}
-		return prior, fmt.Sprintf("%s is there; what is left to change is in the plan", i.ID)
+		o := *prior
+		o.Attrs, o.Needs = resource.Merge(&kind.Schema, prior.Attrs, i.Attrs), union(prior.Needs, i.Needs)
+		o.Changed = i.At
+		return &o, fmt.Sprintf("%s is there; what is left to change is in the plan", i.ID)
 	}
 	o := &resource.Object{
 		Addr: i.Addr, Host: i.Host, ID: i.ID, Nonce: i.Nonce, Needs: i.Needs, Schema: kind.Version,
