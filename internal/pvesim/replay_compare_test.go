@@ -1,0 +1,341 @@
+package pvesim_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+)
+
+// rules say what a comparison leaves out: volatile.json beside the recordings.
+type rules struct {
+	Paths []struct {
+		Request string
+		Path    string
+		Where   map[string]string
+	}
+	Text []struct {
+		Regex, Replace string
+	}
+	Unordered    []struct{ Request, Path string }
+	UnorderedCSV []struct{ Request, Path string } `json:"unordered_csv"`
+
+	texts   []func(string) string
+	request map[string]*regexp.Regexp
+}
+
+func readRules(t *testing.T, file string) *rules {
+	t.Helper()
+	r := &rules{request: map[string]*regexp.Regexp{}}
+	readJSON(t, file, r)
+	for _, rule := range r.Text {
+		r.texts = append(r.texts, replacer(t, rule.Regex, rule.Replace))
+	}
+	for _, rule := range r.Paths {
+		r.request[rule.Request] = regexp.MustCompile("^(?:" + rule.Request + ")")
+	}
+	for _, rule := range slices.Concat(r.Unordered, r.UnorderedCSV) {
+		r.request[rule.Request] = regexp.MustCompile("^(?:" + rule.Request + ")")
+	}
+	return r
+}
+
+// ownMAC matches the beginnings of MAC addresses that the recordings set themselves. Go has no lookahead.
+var ownMAC = regexp.MustCompile(`(?i)^bc:24:11:(00:|aa:bb)`)
+
+func replacer(t *testing.T, pattern, with string) func(string) string {
+	t.Helper()
+	except := false
+	for _, ahead := range []string{`(?!00:|AA:BB)`, `(?!00:|aa:bb)`} {
+		if strings.Contains(pattern, ahead) {
+			pattern, except = strings.ReplaceAll(pattern, ahead, ""), true
+		}
+	}
+	re, err := regexp.Compile(pattern)
+	require.NoError(t, err)
+	with = regexp.MustCompile(`\\(\d)`).ReplaceAllString(strings.ReplaceAll(with, "$", "$$"), "$${$1}")
+	return func(text string) string {
+		if !except {
+			return re.ReplaceAllString(text, with)
+		}
+		return re.ReplaceAllStringFunc(text, func(m string) string {
+			if ownMAC.MatchString(m) {
+				return m
+			}
+			return with
+		})
+	}
+}
+
+func (r *rules) matches(rule, request string) bool { return rule == "" || r.request[rule].MatchString(request) }
+
+// text is an outcome in normal form, to be compared as text.
+func (r *rules) text(request recordedRequest, response recordedResponse, task *recordedTask) string {
+	whole := toJSON(map[string]any{
+		"status": response.Status, "reason": response.Reason, "content_type": response.ContentType, "body": response.Body, "task": task,
+	})
+	line := requestLine(request)
+	for _, rule := range r.Paths {
+		if r.matches(rule.Request, line) {
+			remove(whole, strings.Split(rule.Path, "."), rule.Where)
+		}
+	}
+	whole = r.strings(whole)
+	for _, rule := range r.UnorderedCSV {
+		if r.matches(rule.Request, line) {
+			walk(whole, strings.Split(rule.Path, "."), func(v any) any { return sortedCSV(v) })
+		}
+	}
+	// Inner lists first, so that outer ones are sorted by what is in order.
+	unordered := slices.Clone(r.Unordered)
+	sort.SliceStable(unordered, func(a, b int) bool { return len(unordered[a].Path) > len(unordered[b].Path) })
+	for _, rule := range unordered {
+		if r.matches(rule.Request, line) {
+			walk(whole, strings.Split(rule.Path, "."), func(v any) any { return sortedList(v) })
+		}
+	}
+	out, err := json.MarshalIndent(whole, "", " ")
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+func requestLine(r recordedRequest) string {
+	line := r.Method + " " + r.Path
+	switch q := r.Query.(type) {
+	case string:
+		line += "?" + q
+	case map[string]any:
+		var pairs []string
+		for key, value := range q {
+			pairs = append(pairs, key+"="+scalar(value))
+		}
+		sort.Strings(pairs)
+		if len(pairs) > 0 {
+			line += "?" + strings.Join(pairs, "&")
+		}
+	}
+	return line
+}
+
+// toJSON makes a value of what encoding/json knows.
+func toJSON(value any) any {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	var out any
+	if err := json.Unmarshal(text, &out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// secretText matches what stands for a secret in a recording and what the simulator has in its place.
+var secretText = regexp.MustCompile(`^(<(secret|ticket|csrf)[^>]*>|PVE:[^:]+:[0-9A-F]{8}::.*|PVE:<user>.*|[0-9A-F]{8}:[A-Za-z0-9+/]{43}=|<uuid>|<repoid>|[0-9a-f]{16})$`)
+
+// leftOut stands for a value that was not recorded; wherever one is, the other side's value is taken as equal.
+const leftOut = "<left out>"
+
+// strings applies the rules for texts everywhere.
+func (r *rules) strings(v any) any {
+	switch v := v.(type) {
+	case string:
+		for _, replace := range r.texts {
+			v = replace(v)
+		}
+		if secretText.MatchString(v) {
+			return "<secret>"
+		}
+		return v
+	case []any:
+		for i := range v {
+			v[i] = r.strings(v[i])
+		}
+		return v
+	case map[string]any:
+		for key := range v {
+			v[key] = r.strings(v[key])
+		}
+		return v
+	}
+	return v
+}
+
+// remove deletes the keys that a path of segments leads to, where all named siblings match.
+func remove(v any, segments []string, where map[string]string) {
+	if list, ok := v.([]any); ok {
+		for _, element := range list {
+			if segments[0] == "*" || segments[0] == "**" {
+				remove(element, segments[1:], where)
+			}
+			if segments[0] == "**" {
+				remove(element, segments, where)
+			}
+		}
+		return
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return
+	}
+	if segments[0] == "**" {
+		remove(v, segments[1:], where)
+	}
+	for key, inner := range object {
+		switch {
+		case segments[0] == "**":
+			remove(inner, segments, where)
+		case !globMatch(segments[0], key):
+		case len(segments) == 1 && siblings(object, where):
+			delete(object, key)
+		case len(segments) > 1:
+			remove(inner, segments[1:], where)
+		}
+	}
+}
+
+func siblings(object map[string]any, where map[string]string) bool {
+	for key, pattern := range where {
+		if !regexp.MustCompile(pattern).MatchString(fmt.Sprint(object[key])) {
+			return false
+		}
+	}
+	return true
+}
+
+func globMatch(pattern, key string) bool {
+	ok, err := path.Match(pattern, key)
+	return ok && err == nil
+}
+
+// walk replaces the values that a path leads to.
+func walk(v any, segments []string, change func(any) any) {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			switch {
+			case segments[0] == "**":
+				walk(v[i], segments, change)
+				walk(v[i], segments[1:], change)
+			case segments[0] == "*" && len(segments) == 1:
+				v[i] = change(v[i])
+			case segments[0] == "*":
+				walk(v[i], segments[1:], change)
+			}
+		}
+	case map[string]any:
+		if segments[0] == "**" {
+			walk(v, segments[1:], change)
+		}
+		for key := range v {
+			switch {
+			case segments[0] == "**":
+				walk(v[key], segments, change)
+			case !globMatch(segments[0], key):
+			case len(segments) == 1:
+				v[key] = change(v[key])
+			default:
+				walk(v[key], segments[1:], change)
+			}
+		}
+	}
+}
+
+func sortedCSV(v any) any {
+	text, ok := v.(string)
+	if !ok {
+		return v
+	}
+	parts := strings.Split(text, ",")
+	sort.Strings(parts)
+	return strings.Join(parts, ",")
+}
+
+func sortedList(v any) any {
+	list, ok := v.([]any)
+	if !ok {
+		return v
+	}
+	sort.SliceStable(list, func(a, b int) bool { return marshal(list[a]) < marshal(list[b]) })
+	return list
+}
+
+func marshal(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func sameJSON(a, b any) bool { return marshal(a) == marshal(b) }
+
+// lookup follows a path of keys, indexes and {"where": {key: value}}; nil when it leads nowhere.
+func lookup(v any, steps []any) any {
+	for _, step := range steps {
+		switch step := step.(type) {
+		case string:
+			object, _ := v.(map[string]any)
+			v = object[step]
+		case float64:
+			list, _ := v.([]any)
+			if int(step) >= len(list) {
+				return nil
+			}
+			v = list[int(step)]
+		case map[string]any:
+			v = firstWhere(v, step["where"].(map[string]any))
+		}
+	}
+	return v
+}
+
+func firstWhere(v any, where map[string]any) any {
+	list, _ := v.([]any)
+	for _, element := range list {
+		object, _ := element.(map[string]any)
+		all := object != nil
+		for key, value := range where {
+			all = all && sameJSON(object[key], value)
+		}
+		if all {
+			return element
+		}
+	}
+	return nil
+}
+
+// cut shortens the list at a path.
+func cut(v any, steps []any, elements int) {
+	parent := lookup(v, steps[:len(steps)-1])
+	object, _ := parent.(map[string]any)
+	key, _ := steps[len(steps)-1].(string)
+	if list, ok := object[key].([]any); ok && len(list) > elements {
+		object[key] = list[:elements]
+	}
+}
+
+// diffText compares line by line; what the recording left out is equal to anything.
+func diffText(want, have string) string {
+	if want == have {
+		return ""
+	}
+	wanted, had := strings.Split(want, "\n"), strings.Split(have, "\n")
+	if len(wanted) == len(had) {
+		for i, line := range wanted {
+			if key, _, found := strings.Cut(line, `"`+leftOut+`"`); found && strings.HasPrefix(had[i], key) {
+				had[i] = line
+			}
+		}
+	}
+	return cmp.Diff(wanted, had)
+}
