@@ -193,6 +193,7 @@ type disk struct {
 type job struct {
 	ID     string
 	Config map[string]string
+	Next   time.Time // of its next run; zero when it was never planned
 }
 
 type pool struct {

@@ -26,13 +26,12 @@ type request struct {
 	raw    map[string]any
 	parts  []part // of a multipart body, in the order sent
 
-	method  *schema.Method
-	who     *identity
-	node    string        // the node that the path names, with localhost resolved
-	vmid    int           // of the path; 0: none
-	params  schema.Values // checked; the placeholders of the path among them
-	waited  bool          // the time that a handler waits for a lock is over
-	spawned string        // UPID of a task whose end the handler waits for
+	method *schema.Method
+	who    *identity
+	node   string        // the node that the path names, with localhost resolved
+	vmid   int           // of the path; 0: none
+	params schema.Values // checked; the placeholders of the path among them
+	waited bool          // the time that a handler waits for a lock is over
 
 	spawned string // the task that a handler started before it waits
 }

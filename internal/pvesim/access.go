@@ -1,0 +1,3 @@
+package pvesim
+
+func accessHandlers() map[string]handler { return nil }
