@@ -117,7 +117,7 @@ func (x *tx) lastTick(on string) time.Time {
 // changed marks a guest and must be called before anything changes that its node's collector reports: until the collector
 // runs again, the cluster sees the guest as it was.
 func (x *tx) changed(g *guest) {
-	if tick := x.lastTick(g.Node); !g.Changed.After(tick) {
+	if tick := x.lastTick(g.Node); g.Changed.Before(tick) {
 		g.Seen = g.sight()
 	}
 	g.Changed = x.now
@@ -144,7 +144,7 @@ func (x *tx) seen(g *guest) *sight {
 	if n := x.nodes.at(g.Node); n == nil || n.Offline {
 		return nil
 	}
-	if g.Changed.After(x.lastTick(g.Node)) {
+	if !g.Changed.Before(x.lastTick(g.Node)) {
 		return g.Seen
 	}
 	return g.sight()

@@ -174,3 +174,8 @@ func (x *tx) store(s *storage, v *volume) error {
 	x.putVolume(v)
 	return nil
 }
+
+// packerOf is the program that packs templates of a format.
+func packerOf(template *volume) string {
+	return map[string]string{"tzst": "zstd", "txz": "xz", "tgz": "gzip", "tbz2": "bzip2"}[template.Format]
+}

@@ -295,7 +295,7 @@ func (x *tx) spawnUndoing(c *request, kind string, vmid int, steps []step) strin
 // unpackTime is how long a template takes to unpack: what the bandwidth limit says, else some 300 MiB a second.
 func (x *tx) unpackTime(c *request, template string) time.Duration {
 	v := x.volume(c.node, template)
-	if v == nil {
+	if v == nil || v.Software == nil {
 		return 0
 	}
 	if limit := c.params.Float("bwlimit", 0); limit > 0 {
@@ -370,9 +370,15 @@ func (x *tx) unpack(t *task, p unpackPlan) error {
 		t.logf("volume '%s' does not exist", p.Template)
 		return die("unable to create CT %d - volume '%s' does not exist", p.VMID, p.Template)
 	}
-	facts := *template.Software
 	s := x.storages.at(template.Storage)
 	t.logf("extracting archive '%s'", s.filePath(template))
+	if template.Software == nil {
+		t.logf("%s: (stdin): File format not recognized", packerOf(template))
+		t.logf("tar: Child returned status 1")
+		t.logf("tar: Error is not recoverable: exiting now")
+		return x.unpackFailed(t, p, template)
+	}
+	facts := *template.Software
 	if root != nil && facts.Unpacked > root.Size {
 		return x.unpackFailed(t, p, template)
 	}

@@ -219,6 +219,9 @@ func (x *tx) alternatives(*request, *schema.Check) string { return "" }
 
 func (x *tx) meetsPerm(c *request, k *schema.Check) error {
 	path := expand(k.Path, c.raw)
+	if !validPath(path) && !c.who.isRoot() {
+		return forbidden(", %s", strings.Join(k.Privs, "|"))
+	}
 	if k.Any {
 		return x.checkAny(c.who, path, k.Privs...)
 	}
@@ -234,6 +237,14 @@ func (x *tx) meetsModify(c *request, path string) error {
 		privs = append(privs, p)
 	}
 	return x.checkAny(c.who, path, privs...)
+}
+
+// validPath reports whether a path can be one of the access tree; nobody has rights on any other.
+func validPath(path string) bool {
+	return !strings.ContainsFunc(path, func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !letter && !strings.ContainsRune("._/-", r)
+	})
 }
 
 func (x *tx) meetsUserParam(c *request, k *schema.Check) error {

@@ -143,7 +143,11 @@ func (c *request) readParts(reader *multipart.Reader) *answer {
 	sawFile := false
 	for {
 		p, err := reader.NextPart()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && !sawFile:
+			said := "upload failed at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 1370.\n"
+			return refusal(http.StatusInternalServerError, said, said)
+		case errors.Is(err, io.EOF):
 			return nil
 		}
 		if err != nil {
@@ -164,7 +168,9 @@ func (c *request) readParts(reader *multipart.Reader) *answer {
 		if got.File == "" {
 			got.Value = head.String()
 		}
-		sawFile = sawFile || got.File != ""
+		if got.File != "" {
+			sawFile, c.raw["filename"] = true, got.File
+		}
 		c.parts = append(c.parts, got)
 		if got.File == "" && !sawFile {
 			c.raw[got.Name] = got.Value

@@ -20,7 +20,7 @@ var weekdays = sync.OnceValue(func() *regexp.Regexp {
 
 func verifyCalendarEvent(value string) error {
 	if err := parseCalendarEvent(value); err != nil {
-		return refuse("invalid calendar event '%s' - unable to parse calendar event %s", value, err)
+		return refuse("invalid calendar event '%s' - unable to parse calendar event %s\n", value, err)
 	}
 	return nil
 }
