@@ -99,6 +99,9 @@ func (x *tx) destroyNow(t *task, p destroyPlan) error {
 			}
 		}
 	}
+	for _, volid := range notOwned(g.Config, g.VMID) {
+		t.logf("ignore deletion of '%s', CT %d isn't the owner!", volid, g.VMID)
+	}
 	x.changed(g)
 	if g.Running {
 		t.logf("forced to stop CT %d before destroying!", g.VMID)

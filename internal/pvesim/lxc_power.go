@@ -92,21 +92,13 @@ func (x *tx) startable(g *guest) error {
 			return die("volume '%s' does not exist", volid)
 		}
 	}
-	for key, text := range g.Config {
-		if stem(key) != "net" {
-			continue
-		}
-		if err := x.bridgeOf(text); err != nil {
-			return err
-		}
-	}
-	return nil
+	return x.bridges(g)
 }
 
 // bridgeOf is the error of an interface whose bridge is not there.
 func (x *tx) bridgeOf(nic string) error {
 	name := props("net", nic)["bridge"]
-	if _, ok := x.meta.at("").Bridges[name]; name != "" && !ok {
+	if _, ok := x.meta.at("").Bridges[name]; !ok {
 		return die("bridge '%s' does not exist", name)
 	}
 	return nil
