@@ -81,14 +81,14 @@ func (x *tx) acquire(t *task, s step) bool {
 	waited := t.Wait != nil
 	if x.holder(s.Lock) == nil && x.firstInLine(t, s.Lock) {
 		if waited {
-			t.logf(" OK")
+			t.logf("%s", cmp.Or(s.Got, " OK"))
 			t.Wait = nil
 		}
 		t.Holds = append(t.Holds, s.Lock)
 		return true
 	}
 	if !waited {
-		t.logf("trying to acquire lock...")
+		t.logf("%s", cmp.Or(s.Waiting, "trying to acquire lock..."))
 		t.Wait = &wait{Lock: s.Lock, Until: x.now.Add(cmp.Or(s.Patience, 10*time.Second))}
 		t.Due = t.Wait.Until
 		return false

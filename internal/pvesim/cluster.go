@@ -67,7 +67,7 @@ func (x *tx) clusterStatus(*request) (any, error) {
 	all := x.nodes.all()
 	if x.meta.at("").Clustered {
 		rows = append(rows, map[string]any{
-			"type": "cluster", "id": "cluster", "name": "estate", "nodes": len(all), "version": len(all), "quorate": 1,
+			"type": "cluster", "id": "cluster", "name": clusterName, "nodes": len(all), "version": len(all), "quorate": 1,
 		})
 	}
 	for _, n := range all {
@@ -242,7 +242,7 @@ func (x *tx) nodeResource(who *identity, n *node) map[string]any {
 	if !x.allowed(who, "/nodes/"+n.Name, "Sys.Audit") {
 		return row
 	}
-	row["cgroup-mode"] = 2
+	row["cgroup-mode"] = n.CGroup
 	for key, value := range x.usage(n) {
 		row[key] = value
 	}
@@ -281,10 +281,13 @@ func (x *tx) networkResources(who *identity) []map[string]any {
 	for _, n := range x.nodes.all() {
 		rows = append(rows, map[string]any{
 			"id": "network/" + n.Name + "/zone/localnetwork", "type": "network", "network": "localnetwork", "network-type": "zone",
-			"node": n.Name, "status": "ok", "zone-type": "localnetwork",
+			"node": n.Name, "status": "ok",
 		})
 	}
 	return rows
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// clusterName is the name of the cluster, if the nodes are one.
+const clusterName = "estate"

@@ -30,6 +30,7 @@ type task struct {
 	Holds []string  // locks
 	Wait  *wait     // the lock it waits for
 	Fault string    // a failure that was asked for
+	Doing string    // begins the error when a signal ends the task
 }
 
 // wait is a task's place in the queue of a lock.
@@ -44,6 +45,8 @@ type step struct {
 	Lock     string        // taken first
 	Patience time.Duration // how long to wait for Lock; 0: ten seconds
 	Timeout  string        // the task's error when Lock was not got
+	Waiting  string        // logged when Lock is not free; "": Proxmox's usual words
+	Got      string        // logged when Lock was got after all
 	Log      []string
 	Do       string // name of an effect
 	Args     json.RawMessage

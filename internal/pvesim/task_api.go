@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"cmp"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -85,16 +86,13 @@ func (x *tx) taskLog(c *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var lines []string
-	switch upid := c.params.Str("upid"); {
-	case t == nil:
-		lines = []string{"unable to open file - No such file or directory"}
-	case len(t.Log) == 0:
-		lines = []string{"no content"}
-	default:
-		lines = t.Log
-		_ = upid
+	if c.params.Bool("download") {
+		if c.params.Has("start") || c.params.Has("limit") {
+			return nil, die("'download' cannot be used together with 'start' or 'limit' parameters")
+		}
+		return plainText(strings.Join(logLines(t), "\n") + "\n"), nil
 	}
+	lines := logLines(t)
 	rows := []map[string]any{}
 	start, limit := c.int("start"), c.params.Int("limit", 50)
 	for i, line := range lines {
@@ -105,6 +103,17 @@ func (x *tx) taskLog(c *request) (any, error) {
 	return listing{rows, len(lines)}, nil
 }
 
+// logLines is the log of a task, or what Proxmox shows in place of one.
+func logLines(t *task) []string {
+	switch {
+	case t == nil:
+		return []string{"unable to open file - No such file or directory"}
+	case len(t.Log) == 0:
+		return []string{"no content"}
+	}
+	return t.Log
+}
+
 // stopTask ends a running task; what it did is undone as far as the task itself would do that.
 func (x *tx) stopTask(c *request) (any, error) {
 	t, err := x.findTask(c, "Sys.Modify")
@@ -112,7 +121,7 @@ func (x *tx) stopTask(c *request) (any, error) {
 		return nil, err
 	}
 	if t == nil {
-		return nil, nil
+		return nil, badParam("upid", "no such task")
 	}
 	if !t.ended() {
 		x.interrupt(t)
@@ -120,21 +129,18 @@ func (x *tx) stopTask(c *request) (any, error) {
 	return nil, nil
 }
 
-// interrupt makes a task fail as if it got a signal.
-func (x *tx) interrupt(t *task) {
-	x.fail(t, die("%s", interruptedText(t)))
-}
+// interrupt ends a task as a signal does.
+func (x *tx) interrupt(t *task) { x.fail(t, errors.New(interruptedText(t))) }
 
+// interruptedText is the error of a task that a signal ends.
 func interruptedText(t *task) string {
 	switch t.Type {
-	case "vzcreate", "vzrestore":
-		return "unable to create CT " + t.ID + " - received interrupt"
 	case "vzclone":
 		return "clone failed: interrupted by signal"
 	case "vzdump":
-		return "interrupted by signal"
+		return "job errors"
 	}
-	return "received interrupt"
+	return t.Doing + "received interrupt"
 }
 
 // listTasks lists tasks of a node, the newest first. Without source only ended ones show.
