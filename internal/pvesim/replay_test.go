@@ -2,9 +2,12 @@ package pvesim_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -12,13 +15,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
 	"time"
-
-	"encoding/base64"
-	"io"
 
 	"github.com/stretchr/testify/require"
 
@@ -94,7 +95,8 @@ type recordedTask struct {
 
 // complete are the scenarios in which the simulator does not differ from the real node at all.
 var complete = strings.Fields(`
-	job-crud job-errors job-included job-schedules pool-crud storage-config storage-status upload-template
+	backup-notes-protect job-crud job-errors job-included job-schedules pool-crud prune storage-config
+	storage-status upload-template vzdump-errors vzdump-same-second vzdump-snapshot vzdump-stop
 `)
 
 // TestRecordings sends the requests that a real node was sent to an estate like that node and compares everything it
@@ -161,18 +163,20 @@ func readJSON(t *testing.T, file string, into any) {
 
 // player plays one scenario.
 type player struct {
-	listing any // the last answer that was a list
-	t       *testing.T
-	rules   *rules
-	clock   *stepClock
-	sim     *pvesim.Sim
-	vars    map[string]string
-	secrets map[string]string // of tokens
-	tickets map[string][2]string
+	listing  any // the last answer that was a list
+	recorded any // the same as it was recorded
+	t        *testing.T
+	rules    *rules
+	clock    *stepClock
+	sim      *pvesim.Sim
+	vars     map[string]string
+	secrets  map[string]string // of tokens
+	tickets  map[string][2]string
 }
 
 func newPlayer(t *testing.T, rules *rules, r recording) *player {
 	t.Helper()
+	r.Seed.Nodes[0].CGroup = 1 // as /cluster/resources of the recorded node says
 	a := openSim(t, pvesim.Options{Seed: &r.Seed})
 	id, secret := a.sim.Token()
 	return &player{
@@ -219,13 +223,15 @@ func (p *player) exchange(e exchange) []string {
 
 // finish waits for the task that a response names, if that was recorded, and binds names.
 func (p *player) finish(e exchange, got recordedResponse) *recordedTask {
-	if lookup(got.Body, []any{"data", 0}) != nil {
-		p.listing = got.Body
+	if lookup(got.Body, []any{"data", 0.0}) != nil {
+		p.listing, p.recorded = got.Body, e.Response.Body
 	}
 	for name, path := range e.Bind {
 		p.vars[name] = fmt.Sprint(lookup(p.listing, path)) // of a delete: what the list before it said
 		if value := lookup(got.Body, path); value != nil {
 			p.vars[name] = fmt.Sprint(value)
+		} else if lookup(p.listing, path) == nil {
+			p.vars[name] = p.counterpart(fmt.Sprint(lookup(p.recorded, path)))
 		}
 	}
 	if token, ok := lookup(got.Body, []any{"data", "full-tokenid"}).(string); ok {
@@ -241,6 +247,24 @@ func (p *player) finish(e exchange, got recordedResponse) *recordedTask {
 	return p.task(upid)
 }
 
+// counterpart is the volume that stands where another stood in the recorded list: names of backups tell their time.
+func (p *player) counterpart(volid string) string {
+	volumes := func(body any) []string {
+		rows, _ := lookup(body, []any{"data"}).([]any)
+		var names []string
+		for _, row := range rows {
+			names = append(names, fmt.Sprint(lookup(row, []any{"volid"})))
+		}
+		sort.Strings(names)
+		return names
+	}
+	was, is := volumes(p.recorded), volumes(p.listing)
+	if at := sort.SearchStrings(was, volid); at < len(is) {
+		return is[at]
+	}
+	return "<nil>"
+}
+
 func (p *player) afterwards(e exchange) []string {
 	var diffs []string
 	for _, a := range e.After {
@@ -252,12 +276,15 @@ func (p *player) afterwards(e exchange) []string {
 // parallel sends requests at one moment and compares the set of their outcomes, as their order is not known.
 func (p *player) parallel(s recordedStep) []string {
 	var got []recordedResponse
+	slices.SortStableFunc(s.Parallel, func(a, b exchange) int { return a.Response.Status - b.Response.Status }) // who won, first
 	for _, e := range s.Parallel {
 		got = append(got, p.send(e.Request))
 	}
 	var want, have []string
 	for i, e := range s.Parallel {
+		e.Task = cmp.Or(e.Task, s.Parallel[0].Task, s.Parallel[1].Task) // who won the race is not known
 		task := p.finish(e, got[i])
+		e.Task = s.Parallel[i].Task
 		want = append(want, p.rules.text(e.Request, e.Response, quiet(e.Task)))
 		have = append(have, p.rules.text(e.Request, got[i], quiet(task)))
 	}
@@ -286,10 +313,12 @@ func quiet(t *recordedTask) *recordedTask {
 
 func (p *player) compareAll(e exchange, got recordedResponse, task *recordedTask) []string {
 	if e.CutTo != nil {
-		cut(got.Body, e.CutTo.Path, e.CutTo.Elements)
+		cut(got.Body, e.Response.Body, e.CutTo.Path, e.CutTo.Elements)
 	}
 	var diffs []string
-	if diff := diffText(p.rules.text(e.Request, e.Response, e.Task), p.rules.text(e.Request, got, task)); diff != "" {
+	want := p.rules.normal(e.Request, e.Response, e.Task)
+	have := adopt(want, p.rules.normal(e.Request, got, task))
+	if diff := diffText(indented(want), indented(have)); diff != "" {
 		diffs = append(diffs, fmt.Sprintf("%s %s %s %v\n%s", e.Note, e.Request.Method, e.Request.Path, e.Request.Form, diff))
 	}
 	return diffs
