@@ -69,8 +69,14 @@ type listing struct {
 	total int
 }
 
+// plainText is data that is sent as it stands.
+type plainText string
+
 // success is the answer with data.
 func success(data any) *answer {
+	if text, ok := data.(plainText); ok {
+		return &answer{status: http.StatusOK, reason: "OK", typ: "text/plain", body: []byte(text)}
+	}
 	envelope := map[string]any{"data": data}
 	if l, ok := data.(listing); ok {
 		envelope["data"] = l.data

@@ -240,11 +240,13 @@ func normal(key, value string) string {
 		return normalTags(value)
 	case "nameserver", "searchdomain":
 		return normalList(value)
+	case "features":
+		return orBlank(value)
 	case "description":
-		if value == "" {
-			return ""
+		if text := strings.TrimRight(value, "\n"); text != "" {
+			return text + "\n"
 		}
-		return strings.TrimRight(value, "\n") + "\n"
+		return ""
 	}
 	return value
 }

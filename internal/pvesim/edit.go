@@ -71,3 +71,18 @@ func (e *Edit) SetOffline(node string, offline bool) {
 func (s *Sim) Edit(change func(*Edit)) error {
 	return s.view(func(x *tx) { change(&Edit{x: x}) })
 }
+
+// WriteFile puts a file into a disk of a guest, so that a restore can be seen to bring it back.
+func (e *Edit) WriteFile(vmid int, disk, path, content string) {
+	g := e.x.guests.at(vmidKey(vmid))
+	if g == nil {
+		return
+	}
+	if v := e.x.volume(g.Node, volumeOf(g.Config[disk])); v != nil {
+		if v.Files == nil {
+			v.Files = map[string]string{}
+		}
+		v.Files[path] = contentHash(content)
+		e.x.touchVolume(v)
+	}
+}

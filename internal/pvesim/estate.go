@@ -80,6 +80,7 @@ type node struct {
 	Boot    time.Time // collector ticks count from here
 	PID     int       // last process id given
 	IP      string
+	CGroup  int // version of the control groups
 }
 
 // storage is one entry of the storage configuration.

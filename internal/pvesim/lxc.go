@@ -18,7 +18,9 @@ func lxcHandlers() map[string]handler {
 		"PUT " + ct + "/resize":           (*tx).resizeDisk,
 		"GET " + ct + "/interfaces":       (*tx).readInterfaces,
 		"GET " + ct + "/feature":          (*tx).hasFeature,
-		"GET " + ct + "/status":           guestIndex("subdir", "current", "start", "stop", "shutdown", "migrate"),
+		"GET " + ct + "/status":           guestIndex("subdir", "current", "start", "stop", "shutdown", "reboot", "migrate"),
+		"GET " + ct + "/rrddata":          func(*tx, *request) (any, error) { return []any{}, nil },
+		"GET " + ct + "/firewall/options": func(*tx, *request) (any, error) { return map[string]any{}, nil },
 		"GET " + ct + "/status/current":   (*tx).readStatus,
 		"POST " + ct + "/status/start":    (*tx).startContainer,
 		"POST " + ct + "/status/stop":     (*tx).stopContainer,
@@ -33,6 +35,7 @@ func lxcEffects() map[string]effect {
 	return map[string]effect{
 		"ct.allocate":   effectOf((*tx).allocateDisk),
 		"ct.unpack":     effectOf((*tx).unpack),
+		"ct.unpacked":   effectOf((*tx).unpacked),
 		"ct.created":    effectOf((*tx).created),
 		"ct.unmake":     effectOf((*tx).unmake),
 		"ct.start":      effectOf((*tx).startNow),

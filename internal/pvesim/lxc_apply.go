@@ -210,12 +210,12 @@ func (x *tx) applySetting(g *guest, key string) error {
 			return err
 		}
 	case key == "cpuunits":
-		g.Config[key] = cpuShares(value)
+		g.Config[key] = x.cpuShares(g.Node, value)
 	case stem(key) == "net":
 		g.Config[key] = x.normalNet(value)
 	default:
 		g.Config[key] = normal(key, value)
-		if key == "description" && value == "" {
+		if g.Config[key] == "" && key == "description" {
 			delete(g.Config, key)
 		}
 	}

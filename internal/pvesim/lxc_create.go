@@ -76,12 +76,17 @@ func (x *tx) unprivilegedWanted(c *request) bool {
 	return x.version().unprivileged
 }
 
+// createRace is how long a create takes from its first look at an id to taking it: another one in that time fails later.
+const createRace = 10 * time.Millisecond
+
 // vmidFree is the error of an id that is taken anywhere in the cluster.
 func (x *tx) vmidFree(vmid int) error {
 	g := x.guests.at(vmidKey(vmid))
 	switch {
 	case g == nil:
 		return nil
+	case g.Making != nil && x.now.Sub(g.Changed) < createRace:
+		return die("unable to create CT %d - CT %d already exists on node '%s'", vmid, vmid, g.Node)
 	case g.Kind == "lxc":
 		return die("CT %d already exists on node '%s'", vmid, g.Node)
 	}
@@ -275,10 +280,12 @@ func (x *tx) spawnCreate(c *request, template string, disks []diskPlan) string {
 	for _, d := range disks {
 		steps = append(steps, x.allocationSteps(c.node, d)...)
 	}
-	pack := unpackPlan{VMID: vmid, Template: template, Arch: c.params.Has("arch"), OSType: c.params.Str("ostype")}
+	pack := unpackPlan{
+		VMID: vmid, Template: template, Arch: c.params.Has("arch"), OSType: c.params.Str("ostype"), Limit: c.int("bwlimit"),
+	}
 	steps = append(steps,
 		call("ct.unpack", pack).after(50*time.Millisecond),
-		pause(x.unpackTime(c, template)),
+		call("ct.unpacked", pack).after(x.unpackTime(c, template)),
 		call("ct.created", createdPlan{VMID: vmid, Pool: c.params.Str("pool"), Start: c.params.Bool("start")}),
 	)
 	return x.spawnUndoing(c, "vzcreate", vmid, steps)
@@ -288,7 +295,7 @@ func (x *tx) spawnCreate(c *request, template string, disks []diskPlan) string {
 func (x *tx) spawnUndoing(c *request, kind string, vmid int, steps []step) string {
 	upid := x.spawn(c, kind, vmidKey(vmid), steps...)
 	t := x.tasks.at(upid)
-	t.Undo = []step{call("ct.unmake", vmid)}
+	t.Undo, t.Doing = []step{call("ct.unmake", vmid)}, "unable to create CT "+vmidKey(vmid)+" - "
 	return upid
 }
 
@@ -322,11 +329,20 @@ func (x *tx) allocationSteps(node string, d diskPlan) []step {
 	}
 }
 
+// inTheMaking returns the container that a task makes; somebody may have taken it away behind its back.
+func (x *tx) inTheMaking(t *task, vmid int) (*guest, error) {
+	g := x.guests.at(vmidKey(vmid))
+	if g == nil || g.Making == nil {
+		return nil, die("%sConfiguration file 'nodes/%s/lxc/%d.conf' does not exist", t.Doing, t.Node, vmid)
+	}
+	return g, nil
+}
+
 // allocateDisk makes a disk of a container that is being made.
 func (x *tx) allocateDisk(t *task, d diskPlan) error {
-	g := x.guests.at(vmidKey(d.VMID))
-	if g == nil || g.Making == nil {
-		return die("%sConfiguration file 'nodes/%s/lxc/%d.conf' does not exist", d.Prefix, t.Node, d.VMID)
+	g, err := x.inTheMaking(t, d.VMID)
+	if err != nil {
+		return err
 	}
 	options := maps.Clone(d.Options)
 	switch {
@@ -354,100 +370,6 @@ func (x *tx) allocateDisk(t *task, d diskPlan) error {
 	return nil
 }
 
-type unpackPlan struct {
-	VMID     int
-	Template string
-	Arch     bool // the architecture was given
-	OSType   string
-}
-
-// unpack fills the root disk of a container that is being made.
-func (x *tx) unpack(t *task, p unpackPlan) error {
-	g := x.guests.at(vmidKey(p.VMID))
-	root := x.volume(t.Node, volumeOf(g.Making.Config["rootfs"]))
-	template := x.volume(t.Node, p.Template)
-	if template == nil {
-		t.logf("volume '%s' does not exist", p.Template)
-		return die("unable to create CT %d - volume '%s' does not exist", p.VMID, p.Template)
-	}
-	s := x.storages.at(template.Storage)
-	t.logf("extracting archive '%s'", s.filePath(template))
-	if template.Software == nil {
-		t.logf("%s: (stdin): File format not recognized", packerOf(template))
-		t.logf("tar: Child returned status 1")
-		t.logf("tar: Error is not recoverable: exiting now")
-		return x.unpackFailed(t, p, template)
-	}
-	facts := *template.Software
-	if root != nil && facts.Unpacked > root.Size {
-		return x.unpackFailed(t, p, template)
-	}
-	t.logf("Total bytes read: %d (%.1fMiB, 300MiB/s)", facts.Unpacked, float64(facts.Unpacked)/(1<<20))
-	g.Software = facts
-	config := g.Making.Config
-	if !p.Arch {
-		t.logf("Detected container architecture: %s", facts.Arch)
-		config["arch"] = facts.Arch
-	}
-	if p.OSType == "" {
-		config["ostype"] = facts.OSType
-	}
-	if zone := config["timezone"]; zone != "" && zone != "host" && facts.OSType == "alpine" {
-		t.logf("container does not have /usr/share/zoneinfo/%s, timezone can not be modified", zone)
-	}
-	if facts.OCI != nil {
-		facts.OCI.configure(config)
-	}
-	if root != nil {
-		root.Used = facts.Unpacked
-		root.Files = map[string]string{"/etc/os-release": contentHash(p.Template)}
-		x.touchVolume(root)
-	}
-	x.warnNesting(t, facts, config)
-	x.touchGuest(g)
-	return nil
-}
-
-// warnNesting warns of a container with systemd that needs nesting and does not have it.
-func (x *tx) warnNesting(t *task, facts software, config map[string]string) {
-	if facts.WantsNesting && config["unprivileged"] == "1" && props("features", config["features"])["nesting"] != "1" {
-		systemd := facts.Systemd
-		if systemd == 0 {
-			systemd = 252
-		}
-		t.warnf("Systemd %d detected. You may need to enable nesting.", systemd)
-	}
-}
-
-// unpackFailed is what tar says on a full disk.
-func (x *tx) unpackFailed(t *task, p unpackPlan, template *volume) error {
-	packer := map[string]string{"tzst": "--zstd ", "txz": "-J ", "tgz": "-z ", "tbz2": "-j "}[template.Format]
-	return die("unable to create CT %d - command 'lxc-usernsexec -m u:0:100000:65536 -m g:0:100000:65536 -- tar xpf - %s--totals "+
-		"--one-file-system -p --sparse --numeric-owner --acls --xattrs '--xattrs-include=user.*' "+
-		"'--xattrs-include=security.capability' '--warning=no-file-ignored' '--warning=no-xattr-write' -C /var/lib/lxc/%d/rootfs "+
-		"--skip-old-files --anchored --exclude './dev/*'' failed: exit code 2", p.VMID, packer, p.VMID)
-}
-
-// configure puts what an OCI image says over the settings of its container.
-func (i *image) configure(config map[string]string) {
-	if len(i.Env) > 0 {
-		config["env"] = strings.Join(i.Env, "\x00")
-	}
-	if i.Entrypoint == "" || strings.HasPrefix(i.Entrypoint, "/sbin/init") {
-		return
-	}
-	config["entrypoint"], config["cmode"] = i.Entrypoint, "console"
-	for key, text := range config {
-		if stem(key) == "net" {
-			nic := props("net", text)
-			if nic["host-managed"] == "" {
-				nic["host-managed"] = "1"
-			}
-			config[key] = schema.PrintProps("net", nic)
-		}
-	}
-}
-
 type createdPlan struct {
 	VMID  int
 	Pool  string
@@ -457,7 +379,10 @@ type createdPlan struct {
 // created makes the configuration of a container real: its lock goes, it joins its pool, and it is started by a task of
 // its own.
 func (x *tx) created(t *task, p createdPlan) error {
-	g := x.guests.at(vmidKey(p.VMID))
+	g, err := x.inTheMaking(t, p.VMID)
+	if err != nil {
+		return err
+	}
 	x.changed(g)
 	g.Config, g.Making = g.Making.Config, nil
 	if pool := x.pools.at(p.Pool); pool != nil {

@@ -87,8 +87,6 @@ func (x *tx) mayChangeFeatures(c *request, ch change, value *string) error {
 	}
 	if value != nil {
 		want = props("features", *value)
-	} else if len(old) > 0 {
-		return forbidden(onlyRootFeatures)
 	}
 	for _, f := range []string{"fuse", "keyctl", "mknod", "mount", "force_rw_sys"} {
 		if old[f] != want[f] {

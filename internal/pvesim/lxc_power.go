@@ -70,7 +70,9 @@ func (x *tx) startNow(t *task, p startPlan) error {
 	}
 	x.applyWaiting(g)
 	x.setRunning(g)
-	x.warnNesting(t, g.Software, g.Config)
+	for range 2 { // once before and once after the start
+		x.warnNesting(t, g.Software, g.Config)
+	}
 	return nil
 }
 

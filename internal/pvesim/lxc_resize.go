@@ -98,6 +98,7 @@ func (x *tx) resizeNow(t *task, p resizePlan) error {
 		return die("command '/usr/bin/qemu-img resize '--preallocation=off' -f raw %s %d' failed: exit code 1", s.filePath(v), size)
 	}
 	x.changed(g)
+	old := v.Size
 	v.Size = size
 	x.touchVolume(v)
 	mount := parseMount(p.Disk, g.Config[p.Disk])
@@ -105,7 +106,7 @@ func (x *tx) resizeNow(t *task, p resizePlan) error {
 	g.Config[p.Disk] = schema.PrintProps(diskFormatName(p.Disk), mount)
 	t.logf("Image resized.")
 	if !g.Running && v.Format == "raw" {
-		t.Log = append(t.Log, checkLines(s.filePath(v), size)...)
+		t.Log = append(t.Log, checkLines(s.filePath(v), old, size)...)
 	}
 	return nil
 }
@@ -118,7 +119,7 @@ func diskFormatName(key string) string {
 }
 
 // checkLines is what checking and growing the file system of a stopped container says.
-func checkLines(path string, size int64) []string {
+func checkLines(path string, old, size int64) []string {
 	blocks := size / 4096
 	return []string{
 		"e2fsck 1.47.0 (5-Feb-2023)",
@@ -127,6 +128,7 @@ func checkLines(path string, size int64) []string {
 		"Pass 3: Checking directory connectivity",
 		"Pass 4: Checking reference counts",
 		"Pass 5: Checking group summary information",
+		fmt.Sprintf("%s: 311/%d files (0.0%% non-contiguous), %d/%d blocks", path, ext4Of(old).inodes(), old/4096/20, old/4096),
 		"resize2fs 1.47.0 (5-Feb-2023)",
 		fmt.Sprintf("Resizing the filesystem on %s to %d (4k) blocks.", path, blocks),
 		fmt.Sprintf("The filesystem on %s is now %d (4k) blocks long.", path, blocks),

@@ -29,7 +29,7 @@ func updateOf(c *request) update {
 // updateConfig changes settings. Stopped, all take effect at once; running, some wait for the next stop.
 func (x *tx) updateConfig(c *request) (any, error) {
 	u := updateOf(c)
-	if len(u.set)+len(u.remove)+len(u.revert) == 0 {
+	if len(u.set) == 0 && !c.params.Has("delete") && !c.params.Has("revert") {
 		return nil, die("no options specified")
 	}
 	if err := x.flock(c, c.vmid); err != nil {
@@ -133,7 +133,7 @@ func (x *tx) settable(c *request, g *guest, key, value string) error {
 		return die("script '%s' does not exist", value)
 	case isDisk(key) && g.Config["protection"] == "1":
 		return die("can't update CT %d drive '%s' - protection mode enabled", g.VMID, key)
-	case isMount(key):
+	case isDisk(key):
 		return x.settableMount(c, g, value)
 	}
 	return nil
@@ -159,13 +159,17 @@ func (x *tx) settableMount(c *request, g *guest, value string) error {
 	return x.check(c.who, "/storage/"+id, "Datastore.AllocateSpace")
 }
 
-// cpuShares clamps processor weights to the bounds of the second version of control groups.
-func cpuShares(value string) string {
+// cpuShares clamps processor weights to the bounds that the node's control groups have.
+func (x *tx) cpuShares(node, value string) string {
 	n, err := strconv.Atoi(value)
 	if err != nil {
 		return value
 	}
-	return strconv.Itoa(min(max(n, 1), 10000))
+	least, most := 1, 10000
+	if x.nodes.at(node).CGroup == 1 {
+		least, most = 2, 262144
+	}
+	return strconv.Itoa(min(max(n, least), most))
 }
 
 // consistent is the error that writing the files of a stopped container's runtime makes, after its settings were written.

@@ -21,9 +21,13 @@ func nodeHandlers() map[string]handler {
 			return map[string]any{"search": "example.org", "dns1": "192.0.2.1"}, nil
 		},
 		"GET /nodes/{node}/qemu":               (*tx).listMachines,
+		"POST /nodes/{node}/qemu":              (*tx).createMachine,
 		"GET /nodes/{node}/qemu/{vmid}/config": (*tx).readMachine,
 	}
 }
+
+// timezone is that of all nodes.
+const timezone = "Etc/UTC"
 
 func nodeAreas() []string {
 	return strings.Fields(`aplinfo apt capabilities ceph certificates config disks dns firewall hardware hosts journal lxc
@@ -87,7 +91,7 @@ func (x *tx) nodeStatus(c *request) (any, error) {
 }
 
 func (x *tx) nodeTime(*request) (any, error) {
-	return map[string]any{"timezone": "UTC", "time": x.now.Unix(), "localtime": x.now.Unix()}, nil
+	return map[string]any{"timezone": timezone, "time": x.now.Unix(), "localtime": x.now.Unix()}, nil
 }
 
 // listNetworks lists the bridges of a node; types that ask for other things get nothing.
@@ -157,4 +161,23 @@ func (x *tx) readMachine(c *request) (any, error) {
 		data[key] = value
 	}
 	return data, nil
+}
+
+// createMachine makes a virtual machine without disks, so that tests can have strangers among the guests.
+func (x *tx) createMachine(c *request) (any, error) {
+	vmid := c.int("vmid")
+	if err := x.check(c.who, "/vms/"+vmidKey(vmid), "VM.Allocate"); err != nil {
+		return nil, err
+	}
+	if err := x.vmidFree(vmid); err != nil {
+		return nil, die("unable to create VM %d - %v", vmid, err)
+	}
+	g := &guest{VMID: vmid, Kind: "qemu", Node: c.node, Changed: x.now, Config: map[string]string{}}
+	for key, value := range c.params {
+		if key != "node" && key != "vmid" {
+			g.Config[key] = value
+		}
+	}
+	x.guests.put(vmidKey(vmid), g)
+	return x.spawn(c, "qmcreate", vmidKey(vmid), pause(seconds(0.5))), nil
 }

@@ -33,6 +33,7 @@ type SeedNode struct {
 	CPUs   int    `json:"maxcpu"`
 	Memory int64  `json:"maxmem"` // bytes; 0: 32 GiB
 	IP     string `json:"ip"`
+	CGroup int    `json:"cgroup"` // version of the control groups; 0: 2
 }
 
 // SeedStorage is an entry of the storage configuration.
@@ -158,6 +159,7 @@ func (x *tx) plantNodes(seed *Seed) {
 		x.nodes.put(n.Node, &node{
 			Name: n.Node, ID: i + 1, Local: i == 0, Offline: n.Status == "offline", CPUs: cmp.Or(n.CPUs, 8),
 			Memory: cmp.Or(n.Memory, 32<<30), IP: cmp.Or(n.IP, fmt.Sprintf("192.0.2.%d", i+2)), PID: 1000,
+			CGroup: cmp.Or(n.CGroup, 2),
 			// Collectors of different nodes do not tick together.
 			Boot: x.now.Add(-2*time.Hour - time.Duration(i)*3300*time.Millisecond),
 		})

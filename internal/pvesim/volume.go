@@ -188,23 +188,43 @@ func (x *tx) filesystemLines(s *storage, v *volume) []string {
 	case s.Type == "lvm" || s.Type == "lvmthin":
 		lines = append(lines, fmt.Sprintf("  Logical volume \"%s\" created.", v.Name))
 	}
-	blocks := v.Size / 4096
+	fs := ext4Of(v.Size)
 	lines = append(lines,
-		fmt.Sprintf("Creating filesystem with %d 4k blocks and %d inodes", blocks, v.Size/16384/8192*8192),
+		fmt.Sprintf("Creating filesystem with %d %dk blocks and %d inodes", fs.blocks, fs.blockSize>>10, fs.inodes()),
 		"Filesystem UUID: "+x.newUUID())
-	if copies := superblocks(blocks); copies != "" {
+	if copies := fs.superblocks(); copies != "" {
 		lines = append(lines, "Superblock backups stored on blocks: ", "\t"+copies)
 	}
 	return lines
 }
 
-// superblocks lists where ext4 keeps copies of its superblock: in groups 1 and the powers of 3, 5 and 7.
-func superblocks(blocks int64) string {
-	const group = 32768
+// ext4 is the geometry that mke2fs gives a file system.
+type ext4 struct{ blockSize, blocks, first, perInode int64 }
+
+// ext4Of returns the geometry for a size in bytes: below 512 MiB blocks are smaller and inodes denser.
+func ext4Of(size int64) ext4 {
+	if size < 512<<20 {
+		return ext4{blockSize: 1024, blocks: size / 1024, first: 1, perInode: 4096}
+	}
+	return ext4{blockSize: 4096, blocks: size / 4096, perInode: 16384}
+}
+
+func (f ext4) groupSize() int64 { return f.blockSize * 8 }
+
+func (f ext4) groups() int64 { return (f.blocks - f.first + f.groupSize() - 1) / f.groupSize() }
+
+// inodes are spread evenly over the groups, in multiples of eight.
+func (f ext4) inodes() int64 {
+	all := f.blocks * f.blockSize / f.perInode
+	return all / f.groups() / 8 * 8 * f.groups()
+}
+
+// superblocks lists where copies of the superblock are: in groups 1 and the powers of 3, 5 and 7.
+func (f ext4) superblocks() string {
 	var at []int64
-	for n := range (blocks + group - 1) / group {
+	for n := int64(1); n < f.groups(); n++ {
 		if n == 1 || isPower(n, 3) || isPower(n, 5) || isPower(n, 7) {
-			at = append(at, n*group)
+			at = append(at, f.first+n*f.groupSize())
 		}
 	}
 	texts := make([]string, len(at))
