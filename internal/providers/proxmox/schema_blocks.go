@@ -34,6 +34,7 @@ func volumeBlock() resource.Block {
 	attrs["on_remove"] = ours(text("What becomes of the data when the block goes: keep (as an unused volume) or destroy", oneOf("keep", "destroy")))
 	attrs["on_remove"].Default = cty.StringVal("keep")
 	attrs["slot"] = slot()
+	attrs["volid"] = computed(cty.String, "Its volume id")
 	return resource.Block{Doc: "A volume of its own, by name", Attrs: attrs}
 }
 

@@ -124,6 +124,15 @@ func IsRunning(err error) bool { return says(err, "already running") }
 // IsStopped: see IsRunning.
 func IsStopped(err error) bool { return says(err, "not running") }
 
+// IsSameSize: a volume already has the size it was to get.
+func IsSameSize(err error) bool { return says(err, "disk is already at specified size") }
+
+// IsTaskFailure: a task ended, and not well.
+func IsTaskFailure(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Task != "" && e.Status != 0
+}
+
 // IsNoTask: the node knows no such task (any more).
 func IsNoTask(err error) bool { return says(err, "no such task", "unable to parse worker upid") }
 

@@ -13,15 +13,19 @@ import (
 	"time"
 
 	proxmox "github.com/Telmate/proxmox-api-go/proxmox"
-	"github.com/cenkalti/backoff/v5"
 )
 
 const (
 	requestTimeout = 45 * time.Second
 	answerLimit    = 64 << 20
-	readTries      = 6
-	// busyPatience bounds how long a busy lock is asked for again.
-	busyPatience = 5 * time.Minute
+	readTries      = 6 // of each endpoint
+)
+
+// reading and busy are the patience with failing connections and with locks
+// that others hold.
+var (
+	reading = Patience{First: 100 * time.Millisecond, Most: 2 * time.Second, Limit: 5 * time.Minute}
+	busy    = Patience{First: 250 * time.Millisecond, Most: 5 * time.Second, Limit: 5 * time.Minute}
 )
 
 // call is one request. Form goes into the body of POST and PUT and into the
@@ -33,16 +37,13 @@ type call struct {
 
 // Get reads a path below /api2/json into out, which may be nil.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, out any) error {
-	wait := newBackoff(100*time.Millisecond, 2*time.Second)
-	for try := 1; ; try++ {
-		err := c.once(ctx, call{http.MethodGet, path, query}, out)
-		if err == nil || try == readTries*len(c.endpoints) || !isTransient(err) || ctx.Err() != nil {
-			return err
-		}
-		if pause(ctx, wait.NextBackOff()) != nil {
-			return err
-		}
-	}
+	tries := 0
+	return reading.Repeat(ctx, func() error {
+		tries++
+		return c.once(ctx, call{http.MethodGet, path, query}, out)
+	}, func(err error) bool {
+		return tries < readTries*len(c.endpoints) && isTransient(err) && ctx.Err() == nil
+	})
 }
 
 // Post, Put and Delete return the answer when it is a text: the UPID of the
@@ -63,29 +64,23 @@ func (c *Client) Delete(ctx context.Context, path string, query url.Values) (str
 
 // write sends a request until the locks it needs are free. A request that
 // reached no server at all goes to the next one.
-func (c *Client) write(ctx context.Context, req call) (string, error) {
-	wait := newBackoff(250*time.Millisecond, 5*time.Second)
-	limit := time.Now().Add(busyPatience)
-	for unreached := 0; ; {
+func (c *Client) write(ctx context.Context, req call) (text string, err error) {
+	unreached := 0
+	err = busy.Repeat(ctx, func() error {
 		var answer json.RawMessage
 		err := c.once(ctx, req, &answer)
-		switch {
-		case err == nil:
-			var text string
-			if json.Unmarshal(answer, &text) != nil {
-				text = ""
-			}
-			return text, nil
-		case IsUnreachable(err) && unreached < 2*len(c.endpoints):
+		if json.Unmarshal(answer, &text) != nil {
+			text = "" // an answer of another kind, or none
+		}
+		return err
+	}, func(err error) bool {
+		if IsUnreachable(err) && !IsCertificate(err) {
 			unreached++
-		case IsBusy(err) && time.Now().Before(limit):
-		default:
-			return "", err
+			return unreached < 2*len(c.endpoints)
 		}
-		if pause(ctx, wait.NextBackOff()) != nil {
-			return "", err
-		}
-	}
+		return IsBusy(err)
+	})
+	return text, err
 }
 
 // once sends a request to the current endpoint; with a ticket that was refused,
@@ -232,24 +227,4 @@ func paramsOf(raw json.RawMessage) map[string]string {
 // failed is the error of a request without an answer.
 func (r call) failed(cause error) *Error {
 	return &Error{Message: cause.Error(), Method: r.method, Path: r.path, cause: cause}
-}
-
-// pause waits, or returns the context's error when that ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// newBackoff returns growing waits with jitter, so that many who wait for one
-// lock do not come back at one moment.
-func newBackoff(first, most time.Duration) *backoff.ExponentialBackOff {
-	return &backoff.ExponentialBackOff{
-		InitialInterval: first, MaxInterval: most, Multiplier: 1.7, RandomizationFactor: 0.4,
-	}
 }

@@ -69,7 +69,7 @@ type waiter struct {
 func (w *waiter) poll(ctx context.Context) (exit string, err error) {
 	trouble := newBackoff(500*time.Millisecond, 5*time.Second)
 	for delay := shortestDelay; ; {
-		if err := pause(ctx, delay); err != nil {
+		if err := Pause(ctx, delay); err != nil {
 			return "", w.left(err)
 		}
 		var state struct{ Status, ExitStatus string }

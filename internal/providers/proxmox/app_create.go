@@ -1,0 +1,302 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// createApp makes a container and brings it to what is wanted. The marker is
+// in the first request, so that from the first moment on it can be told whose
+// it is, whatever happens to the answer.
+func (p *Provider) createApp(ctx context.Context, job providers.Job) (resource.Object, error) {
+	node, err := p.nodeFor(ctx, job.Want)
+	if err != nil {
+		return resource.Object{}, err
+	}
+	path, form, err := p.origin(ctx, job, node)
+	if err != nil {
+		return resource.Object{}, err
+	}
+	if err := p.allocate(ctx, job, node, path, form); err != nil {
+		return resource.Object{}, err
+	}
+	made := resource.Object{Addr: job.Addr, Host: p.Host, ID: job.ID, Nonce: job.Marker.Nonce}
+	object, err := p.converge(ctx, job, node)
+	if err != nil {
+		if pve.IsWaiting(err) {
+			return resource.Object{}, err // the next run waits for the task and looks
+		}
+		return made, err
+	}
+	return object, nil
+}
+
+// nodeFor returns the node that a container is wanted on; on a host with one
+// node nobody has to say which.
+func (p *Provider) nodeFor(ctx context.Context, want resource.Resource) (string, error) {
+	if node := resource.Text(want.Want, "node"); node != "" {
+		return node, nil
+	}
+	all, err := p.list(ctx)
+	if err != nil {
+		return "", err
+	}
+	if nodes := all.nodes(); len(nodes) == 1 {
+		return nodes[0], nil
+	}
+	return "", fmt.Errorf("no node is said and host %q has several", p.Host)
+}
+
+// origin returns the request that makes the container, from a template, an
+// image or another container.
+func (p *Provider) origin(ctx context.Context, job providers.Job, node string) (path string, form url.Values, err error) {
+	if source := resource.Text(job.Want.Want, "clone"); source != "" {
+		return p.cloneForm(ctx, job, node, source)
+	}
+	from, found := originOf(job.Want.Want)
+	if !found {
+		return "", nil, fmt.Errorf("neither a template, an image nor a container to clone is given")
+	}
+	volid, err := p.templates.resolve(ctx, place{node, templateStorage(job.Want.Want)}, from, job.Report)
+	if err != nil {
+		return "", nil, err
+	}
+	return pve.Path("nodes", node, "lxc"), createForm(job, volid), nil
+}
+
+func (p *Provider) cloneForm(ctx context.Context, job providers.Job, node, source string) (string, url.Values, error) {
+	all, err := p.list(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	from, found := all.guest(source)
+	if !found {
+		if from, found = all.guestNamed(source); !found {
+			return "", nil, fmt.Errorf("clone %q: the host has no such container, or several of that name", source)
+		}
+	}
+	form := url.Values{
+		"newid":       {job.ID},
+		"hostname":    {hostname(job.Want)},
+		"description": {notes(job)},
+	}
+	if pool := resource.Text(job.Want.Want, "pool"); pool != "" {
+		form.Set("pool", pool)
+	}
+	if storage := resource.Text(resource.Attribute(job.Want.Want, "disk"), "storage"); storage != "" {
+		form.Set("full", "1")
+		form.Set("storage", storage)
+	}
+	if node != from.Node {
+		form.Set("target", node)
+	}
+	return containerPath(from.Node, from.VMID, "clone"), form, nil
+}
+
+// notes returns the notes that a container is to have, with its marker.
+func notes(job providers.Job) string {
+	return resource.Join(resource.Text(job.Want.Want, "description"), job.Marker)
+}
+
+// createForm writes everything that Proxmox takes at creation.
+func createForm(job providers.Job, template string) url.Values {
+	want := job.Want.Want
+	form := url.Values{
+		"vmid":         {job.ID},
+		"ostemplate":   {template},
+		"hostname":     {hostname(job.Want)},
+		"description":  {notes(job)},
+		"unprivileged": {"1"},
+	}
+	if isFalse(want, "unprivileged") {
+		form.Set("unprivileged", "0")
+	}
+	for name, key := range scalarKeys {
+		setParam(form, key, encodeScalar(name, resource.Attribute(want, name)))
+	}
+	form.Set("hostname", hostname(job.Want))
+	for _, name := range []string{"pool", "password"} {
+		setParam(form, name, resource.Text(want, name))
+	}
+	setParam(form, "ssh-public-keys", encode(resource.Attribute(want, "ssh_keys"), "\n"))
+	if env := valueMap(want, "env"); len(env) > 0 {
+		form.Set("env", encodeEnv(plainEnv(env)))
+	}
+	setBlocks(form, want)
+	setMounts(form, want)
+	return form
+}
+
+func setParam(form url.Values, key, value string) {
+	if value != "" {
+		form.Set(key, value)
+	}
+}
+
+func plainEnv(env map[string]cty.Value) map[string]string {
+	plain := make(map[string]string, len(env))
+	for name, v := range env {
+		plain[name] = v.AsString()
+	}
+	return plain
+}
+
+// setBlocks writes the blocks that are one setting each.
+func setBlocks(form url.Values, want cty.Value) {
+	for name, key := range dnsKeys {
+		setParam(form, key, encode(resource.Attribute(resource.Attribute(want, "dns"), name), " "))
+	}
+	for name, key := range consoleKeys {
+		setParam(form, key, encode(resource.Attribute(resource.Attribute(want, "console"), name), ""))
+	}
+	features := pve.ParseLine("", "")
+	setFields(&features, featureKeys, resource.Attribute(want, "features"))
+	setParam(form, "features", features.String())
+	startup := pve.ParseLine("", "")
+	setFields(&startup, startupKeys, resource.Attribute(want, "startup"))
+	setParam(form, "startup", startup.String())
+	if isTrue(resource.Attribute(want, "startup"), "on_boot") {
+		form.Set("onboot", "1")
+	}
+	for i, name := range sortedLabels(want, "network") {
+		form.Set("net"+strconv.Itoa(i), lineText(newNetworkLine(name, element(want, "network", name))))
+	}
+	for i, path := range sortedLabels(want, "device") {
+		form.Set("dev"+strconv.Itoa(i), lineText(newDeviceLine(path, element(want, "device", path))))
+	}
+}
+
+func lineText(l pve.Line) string { return l.String() }
+
+func setMounts(form url.Values, want cty.Value) {
+	disk := resource.Attribute(want, "disk")
+	size := bytesOf(unmarked(resource.Attribute(disk, "size")))
+	if size == 0 {
+		size = 4 << 30 // Proxmox's own default
+	}
+	if storage := resource.Text(disk, "storage"); storage != "" {
+		root := pve.ParseLine(newVolume(storage, size), "volume")
+		setFields(&root, mountKeys, disk)
+		form.Set("rootfs", root.String())
+	}
+	n := 0
+	for _, name := range sortedLabels(want, "volume") {
+		form.Set("mp"+strconv.Itoa(n), lineText(newMountLine(element(want, "volume", name))))
+		n++
+	}
+	for _, path := range sortedLabels(want, "bind") {
+		form.Set("mp"+strconv.Itoa(n), lineText(newBindLine(path, element(want, "bind", path))))
+		n++
+	}
+}
+
+// creation patience: a create that failed because its storage was busy left
+// nothing behind and is made again.
+var creation = pve.Patience{First: 500 * time.Millisecond, Most: 10 * time.Second, Limit: 15 * time.Minute}
+
+// allocate makes the container. It never sends a second request before it has
+// looked what became of the first.
+func (p *Provider) allocate(ctx context.Context, job providers.Job, node, path string, form url.Values) error {
+	unclear, blind := 0, false
+	return creation.Repeat(ctx, func() error {
+		upid, err := p.Client.Post(ctx, path, form)
+		if err == nil {
+			err = p.follow(ctx, job, upid)
+		}
+		if err == nil || pve.IsWaiting(err) || isReporting(err) {
+			return err
+		}
+		if pve.IsUnclear(err) {
+			unclear++
+		}
+		found, lookErr := p.lookFor(ctx, job, node, pve.IsUnclear(err))
+		switch {
+		case lookErr != nil:
+			blind = true
+			return fmt.Errorf("%w (then could not look what became of it: %w)", err, lookErr)
+		case found == foundOurs:
+			return nil
+		case found == foundOther:
+			return providers.ErrTaken{ID: job.ID}
+		}
+		return err
+	}, func(err error) bool {
+		return !blind && (pve.IsBusy(err) || pve.IsUnclear(err) && unclear < 3 || pve.IsTaken(err))
+	})
+}
+
+// converge brings a container that was just made to what is wanted: what the
+// create could not set, what an image brought of its own, and whether it runs.
+func (p *Provider) converge(ctx context.Context, job providers.Job, node string) (resource.Object, error) {
+	id, err := strconv.Atoi(job.ID)
+	if err != nil {
+		return resource.Object{}, fmt.Errorf("%q is no VMID", job.ID)
+	}
+	guest := row{Type: "lxc", Node: node, VMID: pve.Int(id), Status: "stopped"}
+	var now struct{ Status string }
+	if err := p.Client.Get(ctx, containerPath(node, guest.VMID, "status", "current"), nil, &now); err != nil {
+		return resource.Object{}, err
+	}
+	guest.Status = now.Status
+	guest.Pool = resource.Text(job.Want.Want, "pool") // set by the create, which fails without it
+	cfg, err := p.readConfig(ctx, node, job.ID, guest.Status == "running")
+	if err != nil {
+		return resource.Object{}, err
+	}
+	target := providers.Target{Addr: job.Addr, Want: &job.Want, Marker: job.Marker}
+	seen := p.seen(ctx, target, guest, guest.Status, cfg)
+	w := work{p: p, job: job, guest: guest, cfg: cfg}
+	for _, e := range resource.Diff(p.kinds["app"], nil, job.Want, seen, resource.Sealer{}) {
+		if e.Effect > resource.Record && e.Effect < resource.Replace {
+			w.edits = append(w.edits, e)
+		}
+	}
+	if err := w.make(ctx); err != nil {
+		return resource.Object{}, err
+	}
+	return p.look(ctx, target, w.guest, true)
+}
+
+// look returns the container as it is now. After a start it gives DHCP a
+// moment, so that others can be told the address.
+func (p *Provider) look(ctx context.Context, t providers.Target, guest row, wait bool) (resource.Object, error) {
+	id := fmt.Sprint(int64(guest.VMID))
+	cfg, err := p.readConfig(ctx, guest.Node, id, guest.Status == "running")
+	if err != nil {
+		return resource.Object{}, err
+	}
+	_, complete := staticAddresses(t.Want.Want)
+	if wait && !complete && guest.Status == "running" {
+		p.awaitAddress(ctx, guest)
+	}
+	return p.seen(ctx, t, guest, guest.Status, cfg).Object, nil
+}
+
+const addressPatience = 15 * time.Second
+
+// awaitAddress waits until a container has an address. That it gets none is no
+// fault of the change: it is read at the next look.
+func (p *Provider) awaitAddress(ctx context.Context, guest row) {
+	end := p.Now().Add(addressPatience)
+	for delay := 100 * time.Millisecond; len(p.liveAddresses(ctx, guest)) == 0; delay = min(2*delay, time.Second) {
+		if p.Now().After(end) || pve.Pause(ctx, delay) != nil {
+			return
+		}
+	}
+}
+
+// isLockedForCreate reports a configuration that holds nothing but the mark of
+// a create that is still running.
+func isLockedForCreate(cfg config) bool {
+	return cfg.coming["lock"] == "create" && strings.TrimSpace(cfg.coming["description"]) == ""
+}

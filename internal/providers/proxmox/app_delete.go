@@ -1,0 +1,112 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// deleteApp removes a container with its volumes, after it has seen that it is
+// ours. A container that is gone is what was asked for.
+func (p *Provider) deleteApp(ctx context.Context, job providers.Job) error {
+	all, err := p.list(ctx)
+	if err != nil {
+		return err
+	}
+	guest, found := all.guest(job.ID)
+	if !found {
+		return nil
+	}
+	if guest.Type != "lxc" {
+		return providers.ErrStranger{ID: job.ID, Why: "it is a virtual machine"}
+	}
+	w := &work{p: p, job: job, guest: guest}
+	if err := w.read(ctx); err != nil {
+		if pve.IsGone(err) {
+			return nil
+		}
+		return err
+	}
+	if pve.IsOn(w.cfg.coming["protection"]) {
+		return fmt.Errorf("container %s is protected; set protection = false, apply, then remove it", job.ID)
+	}
+	// Its volumes go with it, so nothing is gained by waiting for a shutdown.
+	if w.guest.Status == "running" {
+		if err := w.stop(ctx); err != nil {
+			return err
+		}
+	}
+	query, err := p.purging(ctx, job)
+	if err != nil {
+		return err
+	}
+	path := containerPath(guest.Node, guest.VMID)
+	err = p.do(ctx, job, func() (string, error) { return p.Client.Delete(ctx, path, query) })
+	if pve.IsGone(err) {
+		return nil
+	}
+	return err
+}
+
+// purging decides whether Proxmox takes the container out of everything that
+// refers to it. That would delete a backup job that covers nothing else, and
+// change the jobs that our own policies describe behind their back; then it is
+// left to the policies, and people are told of the rest.
+func (p *Provider) purging(ctx context.Context, job providers.Job) (url.Values, error) {
+	purge := url.Values{"purge": {"1"}}
+	jobs, err := p.listJobs(ctx)
+	if pve.IsForbidden(err) {
+		return purge, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
+		if !j.names(job.ID) {
+			continue
+		}
+		_, marker := j.remark()
+		if marker.Lineage == job.Marker.Lineage {
+			purge = nil
+			continue
+		}
+		if len(words(string(j.VMID))) == 1 {
+			purge = nil
+			job.Report.Warn(fmt.Sprintf("backup job %s covers only container %s, which goes; it is left as it is", j.ID, job.ID))
+		}
+	}
+	return purge, nil
+}
+
+// Settle implements providers.Provider.
+func (p *Provider) Settle(ctx context.Context, target providers.Target, task string) (resource.Seen, error) {
+	if task != "" {
+		_, err := p.Client.Wait(ctx, task, nil)
+		if err != nil && !pve.IsTaskFailure(err) && !pve.IsNoTask(err) {
+			return resource.Seen{}, err
+		}
+	}
+	jobs := p.listJobsOnce()
+	for patience := time.Now().Add(settlePatience); ; {
+		all, err := p.list(ctx)
+		if err != nil {
+			return resource.Seen{}, err
+		}
+		seen := p.see(ctx, all, jobs, target)
+		if seen.Locked != "create" || seen.Presence != resource.Unknown || time.Now().After(patience) {
+			return seen, ctx.Err()
+		}
+		if err := pve.Pause(ctx, time.Second); err != nil {
+			return resource.Seen{}, err
+		}
+	}
+}
+
+// settlePatience bounds the wait for a create without a known task. A create
+// that was killed leaves its lock for ever.
+const settlePatience = 10 * time.Minute

@@ -1,0 +1,250 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// listingLag is how long after a change the status in the listing may be old.
+const listingLag = 15 * time.Second
+
+// seeApp looks at one container, wherever in the cluster it is.
+func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) resource.Seen {
+	id := appID(t)
+	guest, listed := all.guest(id)
+	switch {
+	case id == "":
+		return resource.Seen{Presence: resource.Gone}
+	case !listed:
+		return p.seeUnlisted(ctx, t, id)
+	case guest.Type != "lxc":
+		return p.notOurs(t, fmt.Sprintf("%s is a virtual machine", id))
+	case all.isOffline(guest.Node):
+		return resource.Seen{Why: fmt.Sprintf("node %s is offline", guest.Node)}
+	}
+	status, err := p.status(ctx, guest, t.Prior)
+	if err != nil {
+		return unknown(err)
+	}
+	cfg, err := p.readConfig(ctx, guest.Node, id, status == "running")
+	if err != nil {
+		return unknown(err)
+	}
+	if guest.Lock == "create" && cfg.coming["description"] == "" {
+		return resource.Seen{Locked: guest.Lock, Why: fmt.Sprintf("%s is just being created", id)}
+	}
+	_, marker := resource.Split(cfg.coming["description"])
+	if !isOurs(marker, t.Marker) {
+		return p.notOurs(t, describeOther(marker))
+	}
+	return p.seen(ctx, t, guest, status, cfg)
+}
+
+// notOurs is a stranger where something was recorded. Where nothing was, the
+// thing that is wanted is not there, and its VMID is taken, which Precheck says.
+func (p *Provider) notOurs(t providers.Target, why string) resource.Seen {
+	if t.Prior == nil {
+		return resource.Seen{Presence: resource.Gone}
+	}
+	return resource.Seen{Presence: resource.Stranger, Why: why}
+}
+
+// isOurs compares a marker with the expected one, whose nonce is not known when
+// nothing is recorded.
+func isOurs(found, want resource.Marker) bool {
+	return found.Lineage != "" && found.Lineage == want.Lineage && found.Addr == want.Addr &&
+		(want.Nonce == "" || found.Nonce == want.Nonce)
+}
+
+// seeUnlisted tells a container that is gone from one that may no longer be
+// looked at: the listing leaves out both.
+func (p *Provider) seeUnlisted(ctx context.Context, t providers.Target, id string) resource.Seen {
+	node := ""
+	if t.Prior != nil {
+		node = resource.Text(t.Prior.Attrs, "node")
+	}
+	if node == "" {
+		return resource.Seen{Presence: resource.Gone}
+	}
+	err := p.Client.Get(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, nil)
+	if err == nil || pve.IsForbidden(err) || ctx.Err() != nil {
+		return resource.Seen{Why: fmt.Sprintf("the token may not list container %s (VM.Audit on /vms/%s)", id, id)}
+	}
+	return resource.Seen{Presence: resource.Gone}
+}
+
+// status returns running or stopped: from the listing when that can be right,
+// else from the guest.
+func (p *Provider) status(ctx context.Context, guest row, prior *resource.Object) (string, error) {
+	fresh := prior != nil && p.Now().Sub(prior.Changed) < listingLag
+	if !fresh && (guest.Status == "running" || guest.Status == "stopped") {
+		return guest.Status, nil
+	}
+	var now struct{ Status string }
+	err := p.Client.Get(ctx, containerPath(guest.Node, guest.VMID, "status", "current"), nil, &now)
+	return now.Status, err
+}
+
+func containerPath(node string, id pve.Int, more ...string) string {
+	return pve.Path(append([]string{"nodes", node, "lxc", fmt.Sprint(int64(id))}, more...)...)
+}
+
+// seen puts together what is known of a container that is ours.
+func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, status string, cfg config) resource.Seen {
+	want, prior := cty.NilVal, cty.NilVal
+	if t.Want != nil {
+		want = t.Want.Want
+	}
+	if t.Prior != nil {
+		prior = t.Prior.Attrs
+	}
+	id := fmt.Sprint(int64(guest.VMID))
+	// What waits for a restart that people have said they will do themselves counts
+	// as done; else it is still to do, also when an earlier run was cut short.
+	values := cfg.current
+	if firstText("restart", want, prior) == "manual" {
+		values = cfg.coming
+	}
+	kind := p.kinds["app"]
+	r := newReading(kind, values, want, prior)
+	set := r.attrs()
+	remember(kind, set, want, prior)
+	set["host"] = cty.StringVal(p.Host)
+	set["node"] = cty.StringVal(guest.Node)
+	set["pool"] = textOrNull(guest.Pool)
+	set["running"] = cty.BoolVal(status == "running")
+	set["status"] = cty.StringVal(status)
+	set["id"] = cty.NumberIntVal(int64(guest.VMID))
+	set["vmid"] = set["id"]
+	p.addAddresses(ctx, set, guest, prior)
+	object := resource.Object{
+		Addr: t.Addr, Host: p.Host, ID: id, Nonce: t.Marker.Nonce, Schema: kind.Version, Attrs: kind.Schema.Value(set),
+	}
+	if object.Nonce == "" {
+		_, marker := resource.Split(cfg.coming["description"])
+		object.Nonce = marker.Nonce
+	}
+	if t.Prior != nil {
+		object.Changed = t.Prior.Changed
+	}
+	return resource.Seen{
+		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
+		Unmanaged: append(r.others(), cfg.raw...), Pending: cfg.waiting,
+	}
+}
+
+// remember fills in what cannot be read back: blocks and attributes that only
+// this program knows, as they were applied last.
+func remember(kind *resource.Kind, set map[string]cty.Value, want, prior cty.Value) {
+	for name, a := range kind.Schema.Attrs {
+		if (a.AtCreate || a.Ours) && prior != cty.NilVal {
+			set[name] = resource.Attribute(prior, name)
+		}
+	}
+	set["port"] = resource.Attribute(prior, "port")
+	if set["port"].IsNull() && want != cty.NilVal {
+		set["port"], _ = resource.Attribute(want, "port").UnmarkDeep()
+	}
+	for name, v := range set {
+		if v.IsNull() || !v.IsWhollyKnown() {
+			delete(set, name)
+		}
+	}
+}
+
+func firstText(name string, sources ...cty.Value) string {
+	for _, source := range sources {
+		if text := resource.Text(source, name); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// addAddresses sets ip, ips, mac and url. Addresses given by hand stand in the
+// configuration; others were recorded after the start, and only when they were
+// not is the running container asked.
+func (p *Provider) addAddresses(ctx context.Context, set map[string]cty.Value, guest row, prior cty.Value) {
+	app := p.kinds["app"].Schema.Value(set)
+	addresses, complete := staticAddresses(app)
+	if !complete {
+		switch recorded := resource.Attribute(prior, "ips"); {
+		case !recorded.IsNull() && recorded.IsKnown() && recorded.LengthInt() > 0:
+			addresses = nil
+			for _, v := range recorded.AsValueSlice() {
+				addresses = append(addresses, v.AsString())
+			}
+		case set["running"].True():
+			if live := p.liveAddresses(ctx, guest); len(live) > 0 {
+				addresses = live
+			}
+		}
+	}
+	setAddresses(set, app, addresses)
+}
+
+func setAddresses(set map[string]cty.Value, app cty.Value, addresses []string) {
+	set["ips"] = texts(addresses)
+	if len(addresses) > 0 {
+		set["ip"] = cty.StringVal(addresses[0])
+		set["url"] = appURL(app, addresses[0])
+	}
+	for _, name := range networkOrder(app) {
+		set["mac"] = resource.Attribute(element(app, "network", name), "mac")
+		return
+	}
+}
+
+// networkOrder returns the interfaces in the order of their slots.
+func networkOrder(app cty.Value) []string {
+	names := sortedLabels(app, "network")
+	number := func(name string) int { return slotNumber(resource.Text(element(app, "network", name), "slot"), "net") }
+	slices.SortStableFunc(names, func(a, b string) int { return number(a) - number(b) })
+	return names
+}
+
+// liveAddresses asks a running container for its addresses, IPv4 first. That it
+// does not know is no error: it may be booting.
+func (p *Provider) liveAddresses(ctx context.Context, guest row) []string {
+	var interfaces []struct {
+		Name        string
+		Inet, Inet6 string
+	}
+	if p.Client.Get(ctx, containerPath(guest.Node, guest.VMID, "interfaces"), nil, &interfaces) != nil {
+		return nil
+	}
+	four, six := map[string]bool{}, map[string]bool{}
+	for _, i := range interfaces {
+		for _, text := range []string{i.Inet, i.Inet6} {
+			prefix, err := netip.ParsePrefix(text)
+			switch a := prefix.Addr(); {
+			case err != nil || i.Name == "lo" || a.IsLoopback() || a.IsLinkLocalUnicast():
+			case a.Is4():
+				four[a.String()] = true
+			default:
+				six[a.String()] = true
+			}
+		}
+	}
+	return append(slices.Sorted(maps.Keys(four)), slices.Sorted(maps.Keys(six))...)
+}
+
+// numberText writes a whole number, or "" when the value is null or unknown.
+func numberText(v cty.Value) string {
+	v, _ = v.Unmark()
+	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || v.Type() != cty.Number {
+		return ""
+	}
+	return strings.TrimSuffix(v.AsBigFloat().Text('f', -1), ".0")
+}

@@ -1,0 +1,279 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// work is one container being changed.
+type work struct {
+	p       *Provider
+	job     providers.Job
+	guest   row
+	cfg     config
+	edits   []resource.Edit
+	changed bool // something was done to it
+}
+
+// updateApp makes the job's edits, after it has seen that the container is ours
+// and still as the plan saw it.
+func (p *Provider) updateApp(ctx context.Context, job providers.Job) (resource.Object, error) {
+	w := &work{p: p, job: job, edits: job.Edits}
+	target := providers.Target{Addr: job.Addr, Want: &job.Want, Prior: job.Prior, Marker: job.Marker}
+	if err := w.find(ctx); err != nil {
+		return resource.Object{}, err
+	}
+	if err := w.compare(ctx, target); err != nil {
+		return resource.Object{}, err
+	}
+	if err := w.make(ctx); err != nil {
+		if !w.changed || pve.IsWaiting(err) {
+			return resource.Object{}, err
+		}
+		return resource.Object{Addr: job.Addr, Host: p.Host, ID: job.ID, Nonce: job.Marker.Nonce}, err
+	}
+	return p.look(ctx, target, w.guest, w.changed)
+}
+
+// find locates the container, reads it and checks whose it is.
+func (w *work) find(ctx context.Context) error {
+	all, err := w.p.list(ctx)
+	if err != nil {
+		return err
+	}
+	guest, found := all.guest(w.job.ID)
+	switch {
+	case !found:
+		return fmt.Errorf("container %s is gone", w.job.ID)
+	case guest.Type != "lxc":
+		return providers.ErrStranger{ID: w.job.ID, Why: "it is a virtual machine"}
+	}
+	w.guest = guest
+	return w.read(ctx)
+}
+
+// read reads the container anew, and whether it runs from itself: the listing
+// may be ten seconds old.
+func (w *work) read(ctx context.Context) error {
+	var now struct{ Status string }
+	err := w.p.Client.Get(ctx, containerPath(w.guest.Node, w.guest.VMID, "status", "current"), nil, &now)
+	if err != nil {
+		return err
+	}
+	w.guest.Status = now.Status
+	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, now.Status == "running")
+	if err != nil {
+		return err
+	}
+	if _, marker := resource.Split(w.cfg.coming["description"]); !isOurs(marker, w.job.Marker) {
+		return providers.ErrStranger{ID: w.job.ID, Why: describeOther(marker)}
+	}
+	return nil
+}
+
+// compare refuses to go on when what the edits touch is no longer as the plan
+// saw it. Changes of anything else are no hindrance.
+func (w *work) compare(ctx context.Context, t providers.Target) error {
+	if w.job.Digest == "" || w.job.Digest == w.cfg.digest() {
+		return nil
+	}
+	now := w.p.seen(ctx, t, w.guest, w.guest.Status, w.cfg).Object.Attrs
+	for _, e := range w.edits {
+		if e.Effect != resource.Record && !valueAt(now, e.Path).RawEquals(e.Old) && !valueAt(now, e.Path).IsNull() {
+			return providers.ErrChanged{ID: w.job.ID}
+		}
+		if e.Effect != resource.Record && valueAt(now, e.Path).IsNull() != e.Old.IsNull() {
+			return providers.ErrChanged{ID: w.job.ID}
+		}
+	}
+	return nil
+}
+
+// valueAt returns the part of an object that a path leads to.
+func valueAt(v cty.Value, path resource.Path) cty.Value {
+	for _, part := range path {
+		switch {
+		case v.IsNull() || !v.IsKnown():
+			return cty.NullVal(cty.DynamicPseudoType)
+		case v.Type().IsMapType():
+			v = valueMapAt(v, part)
+		default:
+			v = resource.Attribute(v, part)
+		}
+	}
+	return v
+}
+
+func valueMapAt(v cty.Value, key string) cty.Value {
+	if found, ok := v.AsValueMap()[key]; ok {
+		return found
+	}
+	return cty.NullVal(v.Type().ElementType())
+}
+
+// make carries the edits out: first what the configuration takes, then what
+// volumes need, at last, and once, what needs a stop and a start.
+func (w *work) make(ctx context.Context) error {
+	c := w.newChange()
+	restart := false
+	for _, e := range w.edits {
+		if e.Effect != resource.Record {
+			c.add(e)
+			restart = restart || e.Effect == resource.Restart
+		}
+	}
+	if err := w.configure(ctx, c); err != nil {
+		return err
+	}
+	if err := w.resize(ctx, c); err != nil {
+		return err
+	}
+	if err := w.setPool(ctx, c); err != nil {
+		return err
+	}
+	manual := firstText("restart", w.job.Want.Want) == "manual"
+	wasRunning := w.guest.Status == "running"
+	stops := c.power != nil && !*c.power
+	switch {
+	case !wasRunning:
+	case len(c.move) > 0 && manual && !stops:
+		return errMoveRunning
+	case stops || len(c.move) > 0 || restart && !manual && !w.migrates(c):
+		if err := w.shutdown(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.moveAll(ctx, c); err != nil {
+		return err
+	}
+	if err := w.migrate(ctx, c); err != nil {
+		return err
+	}
+	if err := w.destroyUnused(ctx, c); err != nil {
+		return err
+	}
+	starts := c.power != nil && *c.power || wasRunning && !stops
+	if starts && w.guest.Status != "running" {
+		w.changed = true
+		return w.start(ctx)
+	}
+	return nil
+}
+
+// configure sends the change of the configuration in one request, with the
+// digest of what was read, so that nobody's change in between is lost.
+func (w *work) configure(ctx context.Context, c *change) error {
+	form, any := c.form()
+	if !any {
+		return nil
+	}
+	if digest := w.cfg.digest(); digest != "" {
+		form.Set("digest", digest)
+	}
+	path := containerPath(w.guest.Node, w.guest.VMID, "config")
+	err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Put(ctx, path, form) })
+	if pve.IsChanged(err) {
+		return providers.ErrChanged{ID: w.job.ID}
+	}
+	w.changed = w.changed || err == nil || pve.IsUnclear(err)
+	return err
+}
+
+func (w *work) resize(ctx context.Context, c *change) error {
+	for _, slot := range slices.Sorted(maps.Keys(c.grow)) {
+		form := url.Values{"disk": {slot}, "size": {resizeText(c.grow[slot])}}
+		path := containerPath(w.guest.Node, w.guest.VMID, "resize")
+		err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Put(ctx, path, form) })
+		if err != nil && !pve.IsSameSize(err) {
+			return err
+		}
+		w.changed = true
+	}
+	return nil
+}
+
+func (w *work) setPool(ctx context.Context, c *change) error {
+	if c.pool == nil || *c.pool == w.guest.Pool {
+		return nil
+	}
+	form := url.Values{"poolid": {*c.pool}, "vms": {w.job.ID}, "allow-move": {"1"}}
+	if *c.pool == "" {
+		form = url.Values{"poolid": {w.guest.Pool}, "vms": {w.job.ID}, "delete": {"1"}}
+	}
+	if _, err := w.p.Client.Put(ctx, "/pools", form); err != nil {
+		return err
+	}
+	w.guest.Pool, w.changed = *c.pool, true
+	return nil
+}
+
+func (w *work) moveAll(ctx context.Context, c *change) error {
+	for _, slot := range slices.Sorted(maps.Keys(c.move)) {
+		form := url.Values{"volume": {slot}, "storage": {c.move[slot]}, "delete": {"1"}}
+		path := containerPath(w.guest.Node, w.guest.VMID, "move_volume")
+		if err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Post(ctx, path, form) }); err != nil {
+			return err
+		}
+		w.changed = true
+	}
+	return nil
+}
+
+func (w *work) migrates(c *change) bool { return c.node != "" && c.node != w.guest.Node }
+
+// migrate takes the container to another node. A running one is stopped and
+// started by that: Proxmox cannot migrate containers live.
+func (w *work) migrate(ctx context.Context, c *change) error {
+	if !w.migrates(c) {
+		return nil
+	}
+	form := url.Values{"target": {c.node}}
+	if w.guest.Status == "running" {
+		form.Set("restart", "1")
+	}
+	path := containerPath(w.guest.Node, w.guest.VMID, "migrate")
+	if err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Post(ctx, path, form) }); err != nil {
+		return err
+	}
+	w.guest.Node, w.changed = c.node, true
+	return nil
+}
+
+// destroyUnused removes exactly the volumes whose blocks said so, once Proxmox
+// lists them as unused.
+func (w *work) destroyUnused(ctx context.Context, c *change) error {
+	if len(c.destroy) == 0 {
+		return nil
+	}
+	cfg, err := w.p.readConfig(ctx, w.guest.Node, w.job.ID, w.guest.Status == "running")
+	if err != nil {
+		return err
+	}
+	for _, volid := range c.destroy {
+		slot := ""
+		for _, key := range slots(cfg.current, "unused") {
+			if cfg.current[key] == volid {
+				slot = key
+			}
+		}
+		if slot == "" {
+			w.job.Report.Warn(fmt.Sprintf("%s is still attached and is not destroyed; it becomes unused with the next stop", volid))
+			continue
+		}
+		form := url.Values{"delete": {slot}}
+		path := containerPath(w.guest.Node, w.guest.VMID, "config")
+		if err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Put(ctx, path, form) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

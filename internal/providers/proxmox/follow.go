@@ -1,0 +1,150 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// reportError is a task that could not be recorded. It ends the job, since
+// after a crash nobody would know of the task.
+type reportError struct{ cause error }
+
+func (e reportError) Error() string { return e.cause.Error() }
+func (e reportError) Unwrap() error { return e.cause }
+
+func isReporting(err error) bool {
+	var e reportError
+	return errors.As(err, &e)
+}
+
+// follow records a task, passes on its words and waits until it has ended. An
+// empty UPID is work that is done already.
+func (p *Provider) follow(ctx context.Context, job providers.Job, upid string) error {
+	if _, err := pve.ParseUPID(upid); err != nil {
+		return nil // null, or an answer that names no task
+	}
+	if err := job.Report.Task(upid); err != nil {
+		return reportError{err}
+	}
+	warnings, err := p.Client.Wait(ctx, upid, job.Report.Say)
+	for _, w := range warnings {
+		job.Report.Warn(w)
+	}
+	return err
+}
+
+// held is the patience with a guest that somebody else is working on.
+var held = pve.Patience{First: time.Second, Most: 10 * time.Second, Limit: 15 * time.Minute}
+
+// do sends a request and follows its task. A lock that somebody else holds is
+// waited for: nothing was done yet.
+func (p *Provider) do(ctx context.Context, job providers.Job, send func() (string, error)) error {
+	return held.Repeat(ctx, func() error {
+		upid, err := send()
+		if err != nil {
+			return err
+		}
+		return p.follow(ctx, job, upid)
+	}, func(err error) bool {
+		if !pve.IsBusy(err) && !pve.IsLocked(err) {
+			return false
+		}
+		job.Report.Say("waiting: " + err.Error())
+		return true
+	})
+}
+
+// finding is what became of a create whose answer was lost or said "taken".
+type finding int
+
+const (
+	foundNothing finding = iota
+	foundOurs
+	foundOther
+)
+
+// lookFor tells whether a VMID is free, ours or somebody else's. It waits for a
+// create that is still running. After a lost answer the request may still be
+// on its way, so that the VMID must stay free for a while before it counts as
+// free.
+func (p *Provider) lookFor(ctx context.Context, job providers.Job, node string, patient bool) (finding, error) {
+	looks := 1
+	if patient {
+		looks = 5
+	}
+	for delay := 300 * time.Millisecond; ; delay *= 2 {
+		found, err := p.lookOnce(ctx, job, node)
+		looks--
+		if err != nil || found != foundNothing || looks == 0 {
+			return found, err
+		}
+		if err := pve.Pause(ctx, delay); err != nil {
+			return foundNothing, err
+		}
+	}
+}
+
+func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string) (finding, error) {
+	for {
+		upid, err := p.runningCreate(ctx, node, job.ID)
+		if err != nil {
+			return foundNothing, err
+		}
+		if upid != "" {
+			if err := p.follow(ctx, job, upid); pve.IsWaiting(err) || isReporting(err) {
+				return foundNothing, err
+			}
+		}
+		cfg, err := p.readConfig(ctx, node, job.ID, false)
+		switch {
+		case pve.IsGone(err):
+			return p.takenElsewhere(ctx, job.ID)
+		case err != nil:
+			return foundNothing, err
+		case isLockedForCreate(cfg):
+			if err := pve.Pause(ctx, time.Second); err != nil {
+				return foundNothing, err
+			}
+			continue
+		}
+		if _, marker := resource.Split(cfg.coming["description"]); marker == job.Marker {
+			return foundOurs, nil
+		}
+		return foundOther, nil
+	}
+}
+
+// runningCreate returns the task that is making the container, or "".
+func (p *Provider) runningCreate(ctx context.Context, node, id string) (string, error) {
+	var tasks []struct{ UPID, Type string }
+	query := url.Values{"source": {"active"}, "vmid": {id}}
+	if err := p.Client.Get(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
+		return "", fmt.Errorf("look for the task that makes %s: %w", id, err)
+	}
+	for _, t := range tasks {
+		if t.Type == "vzcreate" {
+			return t.UPID, nil
+		}
+	}
+	return "", nil
+}
+
+// takenElsewhere tells whether a container of another node or a virtual
+// machine has the VMID.
+func (p *Provider) takenElsewhere(ctx context.Context, id string) (finding, error) {
+	all, err := p.list(ctx)
+	if err != nil {
+		return foundNothing, err
+	}
+	if _, taken := all.guest(id); taken {
+		return foundOther, nil
+	}
+	return foundNothing, nil
+}

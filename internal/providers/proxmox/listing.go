@@ -1,0 +1,112 @@
+package proxmox
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// row is one line of /cluster/resources. Which guest is where, its pool, tags
+// and lock are always right; status and name lag up to ten seconds, and of a
+// new guest the status is "unknown".
+type row struct {
+	Type, Node, Name, Status, Pool, Lock, Tags, Storage, Content string
+	PluginType                                                   string
+	VMID, MaxMem, Mem, MaxDisk, Disk                             pve.Int
+	MaxCPU                                                       pve.Float
+	Template, Shared                                             pve.Bool
+}
+
+// listing is everything that a host has, as one request tells it.
+type listing struct{ rows []row }
+
+func (p *Provider) list(ctx context.Context) (listing, error) {
+	var l listing
+	err := p.Client.Get(ctx, "/cluster/resources", nil, &l.rows)
+	return l, err
+}
+
+// guest returns the container or virtual machine with that VMID.
+func (l listing) guest(id string) (row, bool) {
+	for _, r := range l.rows {
+		if (r.Type == "lxc" || r.Type == "qemu") && strconv.Itoa(int(r.VMID)) == id {
+			return r, true
+		}
+	}
+	return row{}, false
+}
+
+// guestNamed returns the only container with that name, or false.
+func (l listing) guestNamed(name string) (row, bool) {
+	var found []row
+	for _, r := range l.rows {
+		if r.Type == "lxc" && r.Name == name {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		return row{}, false
+	}
+	return found[0], true
+}
+
+// isOffline reports whether a node is known to be down.
+func (l listing) isOffline(node string) bool {
+	return slices.ContainsFunc(l.rows, func(r row) bool {
+		return r.Type == "node" && r.Node == node && r.Status == "offline"
+	})
+}
+
+func (l listing) nodes() []string {
+	var names []string
+	for _, r := range l.rows {
+		if r.Type == "node" && r.Status != "offline" {
+			names = append(names, r.Node)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// survey returns the listing in the engine's words, in a settled order.
+func (l listing) survey(host, version string, ids resource.IDRange) resource.Survey {
+	s := resource.Survey{Host: host, Version: version, Range: ids}
+	for _, r := range l.rows {
+		switch r.Type {
+		case "node":
+			s.Nodes = append(s.Nodes, resource.Node{
+				Name: r.Node, Online: r.Status == "online",
+				Memory: uint64(max(r.MaxMem, 0)), MemoryUse: uint64(max(r.Mem, 0)), CPUs: int(r.MaxCPU),
+			})
+		case "storage":
+			s.Storages = append(s.Storages, resource.Storage{
+				Node: r.Node, Name: r.Storage, Type: r.PluginType, Content: words(r.Content), Shared: bool(r.Shared),
+				Active: r.Status == "available", Size: uint64(max(r.MaxDisk, 0)), Used: uint64(max(r.Disk, 0)),
+			})
+		case "lxc", "qemu":
+			s.Guests = append(s.Guests, resource.Guest{
+				ID: int(r.VMID), Node: r.Node, Name: r.Name, Type: r.Type,
+				Running: r.Status == "running", Template: bool(r.Template), Pool: r.Pool,
+			})
+		}
+	}
+	slices.SortFunc(s.Nodes, func(a, b resource.Node) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Guests, func(a, b resource.Guest) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Storages, func(a, b resource.Storage) int {
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Name, b.Name))
+	})
+	return s
+}
+
+// words splits the lists of Proxmox, which knows several separators, and sorts
+// them: their order changes from answer to answer.
+func words(text string) []string {
+	list := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\x00", r) })
+	slices.Sort(list)
+	return list
+}
