@@ -21,9 +21,10 @@ import (
 // beforehand (its VMID, a static address) is known to the next.
 func New(in Input) *Plan {
 	p := &planner{
-		Input: in,
-		known: map[addr.Addr]cty.Value{},
-		taken: map[string]map[string]bool{},
+		Input:   in,
+		known:   map[addr.Addr]cty.Value{},
+		taken:   map[string]map[string]bool{},
+		missing: map[addr.Addr]bool{},
 		plan: &Plan{
 			Base:    Base{Lineage: in.Prior.Lineage, Serial: in.Prior.Serial, Config: in.Config},
 			Surveys: in.Surveys,
@@ -55,7 +56,10 @@ type planner struct {
 	chosen func(addr.Addr) bool
 	known  map[addr.Addr]cty.Value
 	taken  map[string]map[string]bool // by host: IDs that no new object may have
-	plan   *Plan
+	// missing holds what may not be there: it was never made, and could not be
+	// looked at.
+	missing map[addr.Addr]bool
+	plan    *Plan
 }
 
 // inOrder returns the wanted addresses so that each comes after its needs.
@@ -124,6 +128,7 @@ func (p *planner) put(a addr.Addr) {
 		c.Before = &prior
 	}
 	p.decide(&c)
+	p.holdBack(&c)
 	p.guard(&c)
 	if c.Action != Keep {
 		p.add(c)
@@ -137,8 +142,9 @@ func (p *planner) put(a addr.Addr) {
 func (p *planner) decide(c *Change) {
 	kind := p.Kinds[c.Addr.Kind]
 	switch {
-	case c.Seen.Presence == resource.Unknown && (c.Before != nil || kind.Lasting):
-		c.Action, c.ID = Keep, c.Seen.Object.ID
+	case c.Seen.Presence == resource.Unknown:
+		c.Action = Keep
+		p.missing[c.Addr] = c.Before == nil
 		p.say(diag.Warningf(c.After.Where(nil), "cannot look at "+c.Addr.String(), "%s; it is left as it is", c.Seen.Why))
 	case c.Seen.Presence == resource.Present && c.Before != nil && c.Before.Host != c.Host:
 		p.create(c, kind, fmt.Sprintf("it moves from host %q to host %q, and guests cannot", c.Before.Host, c.Host))
@@ -211,6 +217,21 @@ func (p *planner) create(c *Change, kind *resource.Kind, why string) {
 func (p *planner) nonce(c *Change) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%s", p.Prior.Lineage, p.Prior.Serial, c.Addr, c.ID))
 	return hex.EncodeToString(sum[:8])
+}
+
+// holdBack keeps a create out of the plan when it needs something that may not
+// be there and that this plan does not make.
+func (p *planner) holdBack(c *Change) {
+	if c.Action != Create {
+		return
+	}
+	for _, need := range c.After.Needs {
+		if p.missing[need] {
+			c.Action, p.missing[c.Addr] = Keep, true
+			p.say(diag.Warningf(c.After.Where(nil), c.Addr.String()+" is held back", "it needs %s, which could not be looked at", need))
+			return
+		}
+	}
 }
 
 // guard refuses changes that must not be made.
