@@ -140,7 +140,9 @@ func (g *guest) name() string {
 
 // diskSize is the size of the root disk in bytes, as the configuration says.
 func (g *guest) diskSize() int64 {
-	if size, ok := parseSize(props("rootfs", g.Config["rootfs"])["size"]); ok {
+	_, text, _ := strings.Cut(g.Config["rootfs"], ",size=")
+	text, _, _ = strings.Cut(text, ",")
+	if size, ok := parseSize(text); ok {
 		return size
 	}
 	return 4 * gib

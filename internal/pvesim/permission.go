@@ -13,7 +13,7 @@ type privileges map[string]bool
 
 // allowed reports whether the caller has all of the privileges on a path.
 func (x *tx) allowed(who *identity, path string, privs ...string) bool {
-	if who.isRoot() {
+	if who.user == rootUser && !who.privsep {
 		return true
 	}
 	has := x.privileges(who, path)
