@@ -32,6 +32,9 @@ func openLab(t testing.TB, options pvesim.Options) *lab {
 	if options.Tasks == nil {
 		options.Tasks = func(string) time.Duration { return time.Millisecond }
 	}
+	if options.Speed == 0 {
+		options.Speed = 100 // a guest takes its time to shut down
+	}
 	sim, err := pvesim.Open(options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sim.Close()) })

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -27,6 +28,7 @@ type templates struct {
 	client  *pve.Client
 	mu      sync.Mutex
 	found   map[string]string // by place and spec: the volume id
+	missing map[string]noTemplate
 	fetches singleflight.Group
 }
 
@@ -209,6 +211,31 @@ func (e noTemplate) Error() string {
 	return text
 }
 
+// foresee finds out whether a template that is not on its storage could be
+// fetched, and remembers when not, for Precheck.
+func (t *templates) foresee(ctx context.Context, at place, from origin) {
+	if from.attr != "template" {
+		return
+	}
+	_, err := t.appliance(ctx, at.node, from.spec)
+	var none noTemplate
+	if errors.As(err, &none) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.missing == nil {
+			t.missing = map[string]noTemplate{}
+		}
+		t.missing[key(at, from)] = none
+	}
+}
+
+func (t *templates) missingAt(at place, from origin) (noTemplate, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	none, known := t.missing[key(at, from)]
+	return none, known
+}
+
 // similar returns the names that share the most with a spec, at most five.
 func similar(spec string, names []string) []string {
 	word, _, _ := strings.Cut(spec, "-")
@@ -260,8 +287,8 @@ func leadingRun(text string) string {
 	return text[:n]
 }
 
-// seeTemplate tells whether a template is on its storage. What is not there
-// but can be fetched is Gone; what nobody has is Unknown, with the reason.
+// seeTemplate tells whether a template is on its storage. What is not there is
+// Gone, and will be fetched.
 func (p *Provider) seeTemplate(ctx context.Context, t providers.Target) resource.Seen {
 	if t.Want == nil {
 		return resource.Seen{Presence: resource.Gone}
@@ -273,6 +300,7 @@ func (p *Provider) seeTemplate(ctx context.Context, t providers.Target) resource
 		return unknown(err)
 	}
 	if volid == "" {
+		p.templates.foresee(ctx, at, from)
 		return resource.Seen{Presence: resource.Gone}
 	}
 	return resource.Seen{Presence: resource.Present, Object: p.templateObject(t.Want, volid)}

@@ -37,6 +37,13 @@ func newIdentity(options Options) (identity, error) {
 	return nil, errors.New("neither a token nor a user with a password is given")
 }
 
+// IsRoot reports whether the client is the user root@pam itself. A token of
+// root@pam is not: Proxmox compares names.
+func (c *Client) IsRoot() bool {
+	t, isTicket := c.identity.(*ticket)
+	return isTicket && t.username == "root@pam"
+}
+
 // token is an API token with its secret. It does not expire.
 type token string
 
