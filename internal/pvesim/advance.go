@@ -43,18 +43,18 @@ func (x *tx) nextTask() *task {
 // proceed does the first step of a task, or ends it when none is left.
 func (x *tx) proceed(t *task) {
 	defer x.tasks.touch(t.UPID)
+	if len(t.Steps) > 0 && t.Steps[0].Lock != "" && !x.acquire(t, t.Steps[0]) {
+		return
+	}
+	if t.Fault != "" && t.effectsLeft() <= 1 {
+		x.fail(t, errors.New(t.Fault))
+		return
+	}
 	if len(t.Steps) == 0 {
 		x.finish(t)
 		return
 	}
 	s := t.Steps[0]
-	if s.Lock != "" && !x.acquire(t, s) {
-		return
-	}
-	if t.Fault != "" && len(t.Steps) == 1 {
-		x.fail(t, errors.New(t.Fault))
-		return
-	}
 	t.Steps = t.Steps[1:]
 	t.Log = append(t.Log, s.Log...)
 	if s.Do != "" {
@@ -79,7 +79,7 @@ func (x *tx) proceed(t *task) {
 // acquire takes the lock of a step. When another task has it, this one waits until it is dropped or patience ends.
 func (x *tx) acquire(t *task, s step) bool {
 	waited := t.Wait != nil
-	if x.holder(s.Lock) == nil && x.firstInLine(t, s.Lock) {
+	if x.free(t, s.Lock) {
 		if waited {
 			t.logf("%s", cmp.Or(s.Got, " OK"))
 			t.Wait = nil
@@ -89,7 +89,7 @@ func (x *tx) acquire(t *task, s step) bool {
 	}
 	if !waited {
 		t.logf("%s", cmp.Or(s.Waiting, "trying to acquire lock..."))
-		t.Wait = &wait{Lock: s.Lock, Until: x.now.Add(cmp.Or(s.Patience, 10*time.Second))}
+		t.Wait = &wait{Lock: s.Lock, Until: x.now.Add(cmp.Or(s.Patience, 10*time.Second)), Vain: x.crowded(s)}
 		t.Due = t.Wait.Until
 		return false
 	}
@@ -116,7 +116,7 @@ func (x *tx) holder(lock string) *task {
 func (x *tx) waiting(lock string) []*task {
 	var queue []*task
 	for _, t := range x.active {
-		if t.Wait != nil && t.Wait.Lock == lock {
+		if t.Wait != nil && t.Wait.Lock == lock && !t.Wait.Vain {
 			queue = append(queue, t)
 		}
 	}
@@ -124,9 +124,18 @@ func (x *tx) waiting(lock string) []*task {
 	return queue
 }
 
-func (x *tx) firstInLine(t *task, lock string) bool {
+// free reports whether a task can take a lock: nobody has it, nobody waits longer, and its own wait is not in vain.
+func (x *tx) free(t *task, lock string) bool {
+	if x.holder(lock) != nil || t.Wait != nil && t.Wait.Vain {
+		return false
+	}
 	queue := x.waiting(lock)
 	return len(queue) == 0 || queue[0] == t
+}
+
+// crowded reports whether as many tasks as the lock of a step admits have it or wait for it already.
+func (x *tx) crowded(s step) bool {
+	return s.Admits > 0 && len(x.waiting(s.Lock))+1 >= s.Admits
 }
 
 // unlock drops a lock and wakes the task that waits for it longest.

@@ -135,6 +135,9 @@ func (x *tx) answer(c *request) (*answer, *errWait) {
 	case errors.As(err, &wait):
 		return nil, wait
 	case errors.As(err, &failed):
+		if failed.status >= 595 {
+			return refusal(failed.status, failed.message, ""), nil // between nodes: no answer of the API
+		}
 		if failed.status == http.StatusUnauthorized {
 			return failure(failed, x.version()), &errWait{authDelay} // a failed login waits before it is answered
 		}

@@ -124,6 +124,9 @@ type guest struct {
 type making struct {
 	Config  map[string]string // as it will be
 	Volumes []string          // made for it: they go away when the task fails
+
+	Old    map[string]string // of a container that is restored in place: its settings before
+	OldIDs []string          // and its volumes, which go away in the end
 }
 
 // snapshot is a container's configuration and content at one time.

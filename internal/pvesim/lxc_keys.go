@@ -1,7 +1,6 @@
 package pvesim
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -196,11 +195,6 @@ func contentOf(name string) string {
 		return kind
 	}
 	return "images"
-}
-
-// bad turns the error of a property string that was not checked by the schema into an answer.
-func badProps(key string, err error) error {
-	return &apiError{status: 500, message: fmt.Sprintf("format error\n%s", err), errors: map[string]string{key: err.Error()}}
 }
 
 // sshKeys reports whether every line is an SSH public key.

@@ -16,7 +16,6 @@ func startSteps(vmid int) []step {
 type startPlan struct {
 	VMID     int
 	SkipLock bool
-	Reboot   bool
 }
 
 // powerLock is the first step of a power task.
@@ -206,7 +205,7 @@ func (x *tx) shutdownNow(t *task, p shutdownPlan) error {
 		return nil
 	}
 	if p.Reboot {
-		t.Steps = append(t.Steps, call("ct.start", startPlan{VMID: p.VMID, Reboot: true}), pause(600*time.Millisecond))
+		t.Steps = append(t.Steps, call("ct.start", startPlan{VMID: p.VMID}), pause(600*time.Millisecond))
 	}
 	return nil
 }

@@ -202,7 +202,7 @@ func (x *tx) meets(c *request, k *schema.Check) error {
 				return nil
 			}
 		}
-		return forbidden("%s", x.alternatives(c, k))
+		return forbidden("")
 	case schema.Perm:
 		return x.meetsPerm(c, k)
 	case schema.PermModify:
@@ -213,9 +213,6 @@ func (x *tx) meets(c *request, k *schema.Check) error {
 		return x.meetsUserGroup(c, k)
 	}
 }
-
-// alternatives is the detail of a refused Or: Proxmox names none.
-func (x *tx) alternatives(*request, *schema.Check) string { return "" }
 
 func (x *tx) meetsPerm(c *request, k *schema.Check) error {
 	path := expand(k.Path, c.raw)

@@ -45,7 +45,10 @@ func Single() *Seed {
 		Nodes: []SeedNode{{Node: "pve", CPUs: 8, Memory: 32 * gib}},
 		Storages: []SeedStorage{
 			{Storage: "local", Type: "dir", Content: "backup,import,iso,snippets,vztmpl", Path: "/var/lib/vz", Size: 100 * gib},
-			{Storage: "local-lvm", Type: "lvmthin", Content: "images,rootdir", Size: 400 * gib, Options: map[string]string{"vgname": "pve", "thinpool": "data"}},
+			{
+				Storage: "local-lvm", Type: "lvmthin", Content: "images,rootdir", Size: 400 * gib, LockSeconds: 0.4,
+				Options: map[string]string{"vgname": "pve", "thinpool": "data"},
+			},
 			{Storage: "backup", Type: "dir", Content: "backup", Path: "/mnt/backup", Size: 1024 * gib},
 		},
 		Templates:  exampleTemplates(),

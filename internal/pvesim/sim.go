@@ -40,6 +40,9 @@ func Open(options Options) (*Sim, error) {
 	if options.Speed == 0 {
 		options.Speed = 1
 	}
+	if !knownVersion(options.PVE) {
+		return nil, fmt.Errorf("open estate: no version profile %q", options.PVE)
+	}
 	s := &Sim{
 		options: options, handlers: handlers(), effects: effects(), estate: newEstate(), clock: options.Clock,
 		stats: newStats(),

@@ -37,6 +37,7 @@ type task struct {
 type wait struct {
 	Lock  string
 	Until time.Time
+	Vain  bool // too many wait already: this one will not get it
 }
 
 // step is one part of a task's work, done in the order of its fields.
@@ -44,6 +45,7 @@ type step struct {
 	After    time.Duration // since the step before
 	Lock     string        // taken first
 	Patience time.Duration // how long to wait for Lock; 0: ten seconds
+	Admits   int           // tasks that may have or await Lock at a time, others wait in vain; 0: any number
 	Timeout  string        // the task's error when Lock was not got
 	Waiting  string        // logged when Lock is not free; "": Proxmox's usual words
 	Got      string        // logged when Lock was got after all
@@ -54,6 +56,15 @@ type step struct {
 }
 
 func (t *task) ended() bool { return !t.End.IsZero() }
+
+// effectsLeft counts the steps that still change something.
+func (t *task) effectsLeft() int {
+	n := 0
+	for _, s := range t.Steps {
+		n += bit(s.Do != "")
+	}
+	return n
+}
 
 func (t *task) logf(format string, args ...any) { t.Log = append(t.Log, fmt.Sprintf(format, args...)) }
 

@@ -1,5 +1,7 @@
 package pvesim
 
+import "slices"
+
 // version is a version profile: what differs between versions of Proxmox VE.
 type version struct {
 	release, full string
@@ -16,6 +18,11 @@ func versions() []version {
 		{release: "8.4", full: "8.4.14", messages: true},
 		{release: "7.4", full: "7.4-18"},
 	}
+}
+
+// knownVersion reports whether there is a profile of that release; "" stands for the newest.
+func knownVersion(release string) bool {
+	return release == "" || slices.ContainsFunc(versions(), func(v version) bool { return v.release == release })
 }
 
 // version returns the profile of the estate.

@@ -1,0 +1,101 @@
+package pvesim_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/proximity-cli/proximity/internal/pvesim"
+)
+
+// slowStorage is a node whose storage takes its time for each allocation.
+func slowStorage(seconds float64, admits int) *pvesim.Seed {
+	seed := pvesim.Single()
+	seed.Storages[1].LockSeconds, seed.Storages[1].LockAdmits = seconds, admits
+	return seed
+}
+
+// createMany asks for containers at one moment and returns how their tasks ended, in order of their ids.
+func createMany(a *api, count int) []string {
+	var tasks []any
+	for n := range count {
+		tasks = append(tasks, a.ok("POST", "/nodes/pve/lxc", smallest(fmt.Sprint(300+n))))
+	}
+	var ends []string
+	for _, upid := range tasks {
+		ends = append(ends, a.wait(upid))
+	}
+	return ends
+}
+
+const storageTimeout = "unable to create CT %d - can't lock file '/var/lock/pve-manager/pve-storage-local-lvm' - got timeout"
+
+// Allocations on one storage are done one at a time; who waits longer than ten seconds fails and leaves nothing.
+func TestStorageLockTimesOut(t *testing.T) {
+	a := openSim(t, pvesim.Options{Seed: slowStorage(4, 0)})
+	ends := createMany(a, 5)
+	require.Equal(t, []string{"OK", "OK", "OK", fmt.Sprintf(storageTimeout, 303), fmt.Sprintf(storageTimeout, 304)}, ends)
+	require.Len(t, a.sim.World().Guests, 3)
+}
+
+func TestStorageLockAdmits(t *testing.T) {
+	a := openSim(t, pvesim.Options{Seed: slowStorage(0.1, 3)})
+	ends := createMany(a, 4)
+	require.Equal(t, 3, slices.Index(ends, fmt.Sprintf(storageTimeout, 303)))
+	require.Equal(t, []string{"OK", "OK", "OK"}, ends[:3])
+	require.Equal(t, 4, a.sim.Stats().MaxTasks["pve"])
+}
+
+// The cluster's listing knows of a new container what its node's collector told, which runs every ten seconds.
+func TestListingLagsBehind(t *testing.T) {
+	a := openSim(t, pvesim.Options{Seed: pvesim.Single()})
+	row := func() map[string]any {
+		for _, r := range a.ok("GET", "/cluster/resources?type=vm", nil).([]any) {
+			return r.(map[string]any)
+		}
+		return nil
+	}
+	a.wait(a.ok("POST", "/nodes/pve/lxc", smallest("300")))
+	a.wait(a.ok("POST", "/nodes/pve/lxc/300/status/start", nil))
+	require.Equal(t, "unknown", row()["status"])
+	require.NotContains(t, row(), "name")
+
+	require.NoError(t, a.clock.Sleep(context.Background(), 10*time.Second))
+	require.Equal(t, "running", row()["status"])
+	require.Equal(t, "CT300", row()["name"])
+
+	a.wait(a.ok("POST", "/nodes/pve/lxc/300/status/stop", nil))
+	require.Equal(t, "running", row()["status"], "until the collector runs again")
+	a.wait(a.ok("DELETE", "/nodes/pve/lxc/300", nil))
+	require.Nil(t, row(), "a deleted one is gone at once")
+}
+
+// A write waits ten seconds for the lock that a task has on the container.
+func TestWriteWaitsForTheLock(t *testing.T) {
+	took := func(string) time.Duration { return 4 * time.Second }
+	a := openSim(t, pvesim.Options{Seed: pvesim.Single(), Tasks: took})
+	upid := a.ok("POST", "/nodes/pve/lxc", smallest("300"))
+	before := a.clock.Now()
+	a.ok("PUT", "/nodes/pve/lxc/300/config", url.Values{"memory": {"64"}})
+	require.InDelta(t, 4, a.clock.Now().Sub(before).Seconds(), 0.01)
+	require.Equal(t, "OK", a.wait(upid))
+	require.Equal(t, "64", a.sim.World().Guests[300].Config["memory"])
+}
+
+// Equal seeds give equal worlds, to the last MAC address and process id.
+func TestDeterministic(t *testing.T) {
+	play := func(random uint64) pvesim.World {
+		a := openSim(t, pvesim.Options{Rand: random})
+		form := smallest("300")
+		form.Set("net0", "name=eth0,bridge=vmbr0")
+		a.wait(a.ok("POST", "/nodes/pve1/lxc", form))
+		return a.sim.World()
+	}
+	require.Equal(t, play(1), play(1))
+	require.NotEqual(t, play(1).Guests[300].Config["net0"], play(2).Guests[300].Config["net0"])
+}
