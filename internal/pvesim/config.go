@@ -34,7 +34,7 @@ func stem(key string) string {
 // isNumberKey reports whether a setting is a JSON number when it is read. The schema's type "number" stays a string.
 func isNumberKey(key string) bool {
 	switch key {
-	case "cores", "cpuunits", "memory", "swap", "tty", "onboot", "protection", "template", "unprivileged", "debug", "console":
+	case "cores", "cpuunits", "memory", "swap", "tty", "onboot", "protection", "template", "unprivileged", "debug", "console", "snaptime":
 		return true
 	}
 	return false
