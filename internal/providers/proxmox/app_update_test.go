@@ -83,7 +83,7 @@ func TestChangesOfARunningApp(t *testing.T) {
 		{"it stops", nil, values{"running": cty.False}, "live", "hostname: web"},
 		{"only we care", nil, values{"restart": str("manual")}, "record", ""},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		timeless(t, c.name, func(t *testing.T) {
 			l := openLab(t, pvesim.Options{})
 			made := l.create(app("web", c.before), 2000)
 			_, edits := l.change(app("web", c.after), made)
@@ -115,7 +115,7 @@ func TestChangesOfAStoppedApp(t *testing.T) {
 		{"a volume moves", oneVolume(nil), oneVolume(values{"storage": str("nvme")}), "move", "mp0: nvme:"},
 		{"it moves to another node", nil, values{"node": str("pve3")}, "migrate", "hostname: web"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		timeless(t, c.name, func(t *testing.T) {
 			l := openLab(t, pvesim.Options{})
 			made := l.create(app("web", stopped(c.before)), 2000)
 			after, edits := l.change(app("web", stopped(c.after)), made)
@@ -142,7 +142,7 @@ func TestRefusedChanges(t *testing.T) {
 		{"another VMID", nil, values{"vmid": whole(2500)}, "replace"},
 		{"the VMID that it has", nil, values{"vmid": whole(2000)}, "record"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		timeless(t, c.name, func(t *testing.T) {
 			l := openLab(t, pvesim.Options{})
 			made := l.create(app("web", c.before), 2000)
 			edits, _ := l.edits(app("web", c.after), made)

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -32,13 +33,16 @@ func openLab(t testing.TB, options pvesim.Options) *lab {
 	if options.Tasks == nil {
 		options.Tasks = func(string) time.Duration { return time.Millisecond }
 	}
-	if options.Speed == 0 {
-		options.Speed = 100 // a guest takes its time to shut down
-	}
 	sim, err := pvesim.Open(options)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sim.Close()) })
 	return newLab(t, sim, sim.Transport())
+}
+
+// timeless runs a test in a bubble of its own, where waiting takes no time.
+func timeless(t *testing.T, name string, test func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
 func newLab(t testing.TB, sim *pvesim.Sim, transport http.RoundTripper) *lab {

@@ -1,0 +1,189 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/providertest"
+	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+const creates = "/nodes/*/lxc"
+
+// Whatever happens to one request of a create, there is one container in the
+// end, it is ours, and it is as wanted.
+func TestCreateSurvivesFaults(t *testing.T) {
+	const busyStorage = "unable to create CT 2000 - can't lock file '/var/lock/pve-manager/pve-storage-local-lvm' - got timeout"
+	for _, c := range []struct {
+		name  string
+		fault pvesim.Fault
+	}{
+		{"the reply is lost after the effect", pvesim.Fault{Method: "POST", Path: creates, Count: 1, DropReply: true}},
+		{"the connection closes before the effect", pvesim.Fault{Method: "POST", Path: creates, Count: 1, CloseConn: true}},
+		{"the proxy gives up", pvesim.Fault{Method: "POST", Path: creates, Count: 1, Status: 596}},
+		{"the lock of the container is busy", pvesim.Fault{Method: "POST", Path: creates, Count: 1, Status: 500, Message: "can't lock file '/run/lock/lxc/pve-config-2000.lock' - got timeout"}},
+		{"the storage is busy", pvesim.Fault{Method: "POST", Path: creates, Count: 2, FailTask: busyStorage}},
+		{"reads fail now and then", pvesim.Fault{Method: "GET", Probability: 0.2, Status: 595}},
+		{"answers are cut", pvesim.Fault{Method: "GET", Probability: 0.2, CutBody: true}},
+		{"the start finds a lock", pvesim.Fault{Method: "POST", Path: "/nodes/*/lxc/*/status/start", Count: 1, FailTask: "can't lock file '/run/lock/lxc/pve-config-2000.lock' - got timeout"}},
+		{"the reply of the start is lost", pvesim.Fault{Method: "POST", Path: "/nodes/*/lxc/*/status/start", Count: 1, DropReply: true}},
+	} {
+		timeless(t, c.name, func(t *testing.T) {
+			l := openLab(t, pvesim.Options{})
+			l.sim.Inject(c.fault)
+			want := app("web", nil)
+			made, err := l.Create(t.Context(), l.job(want, "2000"))
+			l.sim.ClearFaults()
+			if err != nil { // then what was made is told, and the next run goes on
+				require.Equal(t, "2000", made.ID)
+				made, err = l.Create(t.Context(), l.job(want, "2000"))
+				require.NoError(t, err)
+			}
+			edits, _ := l.edits(want, record(want, made))
+			require.Empty(t, edits)
+			all, err := l.list(t.Context())
+			require.NoError(t, err)
+			require.Len(t, all.survey("", "", resource.IDRange{}).Guests, 4, "three of others, one of ours")
+		})
+	}
+}
+
+// A start whose reply is lost is looked after: see TestCreateSurvivesFaults. A
+// create that fails for good leaves nothing and says why.
+func TestCreateThatFails(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	l.sim.Inject(pvesim.Fault{Method: "POST", Path: creates, FailTask: "unable to create CT 2000 - no space left"})
+	_, err := l.Create(t.Context(), l.job(app("web", nil), "2000"))
+	require.ErrorContains(t, err, "no space left")
+	all, err := l.list(t.Context())
+	require.NoError(t, err)
+	_, there := all.guest("2000")
+	require.False(t, there)
+}
+
+// A run that ends while a create is under way leaves its task; the next run
+// waits for it and finds what it made.
+func TestSettleFindsWhatAKilledRunMade(t *testing.T) {
+	slow := func(string) time.Duration { return 20 * time.Second }
+	for _, known := range []bool{true, false} {
+		timeless(t, fmt.Sprintf("task known %t", known), func(t *testing.T) {
+			l := openLab(t, pvesim.Options{Tasks: slow})
+			want := app("web", nil)
+			job, report := l.job(want, "2000"), &stopper{}
+			ctx, cancel := context.WithCancel(t.Context())
+			report.stop, job.Report = cancel, report
+			_, err := l.Create(ctx, job)
+			require.Error(t, err)
+			require.NotEmpty(t, report.task)
+			prior := resource.Object{Addr: want.Addr, Host: "pve", ID: "2000", Nonce: "n2000", Attrs: want.Want, Changed: time.Now()}
+			task := report.task
+			if !known {
+				task = ""
+			}
+			seen, err := l.Settle(t.Context(), providers.Target{Addr: want.Addr, Prior: &prior, Marker: job.Marker}, task)
+			require.NoError(t, err)
+			require.Equal(t, resource.Present, seen.Presence, seen.Why)
+			require.Equal(t, "stopped", resource.Text(seen.Object.Attrs, "status"))
+		})
+	}
+}
+
+// stopper ends a run as soon as it has a task.
+type stopper struct {
+	providertest.Recorder
+	stop context.CancelFunc
+	task string
+}
+
+func (s *stopper) Task(id string) error {
+	s.task = id
+	s.stop()
+	return nil
+}
+
+// What cannot be looked at is unknown, never gone.
+func TestAbsenceIsNotGuessed(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault pvesim.Fault
+		want  resource.Presence
+	}{
+		{"the configuration cannot be read", pvesim.Fault{Method: "GET", Path: "/nodes/pve1/lxc/2000/**", Status: 500, Message: "no quorum"}, resource.Unknown},
+		{"the node is not reached", pvesim.Fault{Method: "GET", Path: "/nodes/pve1/**", Status: 403, Message: "Permission check failed"}, resource.Unknown},
+	} {
+		timeless(t, c.name, func(t *testing.T) {
+			l := openLab(t, pvesim.Options{})
+			want := app("web", nil)
+			made := l.create(want, 2000)
+			l.sim.Inject(c.fault)
+			seen := l.see(&want, &made)
+			require.Equal(t, c.want, seen.Presence)
+			require.NotEmpty(t, seen.Why)
+		})
+	}
+	l := openLab(t, pvesim.Options{})
+	l.sim.Inject(pvesim.Fault{Path: "/cluster/resources", Status: 403})
+	_, err := l.Observe(t.Context(), nil)
+	require.Error(t, err, "without a listing nothing is known")
+}
+
+// An app that Proxmox protects is not removed.
+func TestProtectionIsRespected(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	want := app("web", values{"protection": boolean("1", false)})
+	made := l.create(want, 2000)
+	job := l.job(resource.Resource{Addr: want.Addr, Host: "pve"}, "2000")
+	job.Prior = &made
+	require.ErrorContains(t, l.Delete(t.Context(), job), "protected")
+	require.Equal(t, resource.Present, l.see(&want, &made).Presence)
+}
+
+// Deleting a container leaves the backup jobs of others as they are when it
+// would empty them, and takes it out of the rest.
+func TestDeleteAndBackupJobs(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	l.by("POST", "/cluster/backup", url.Values{"id": {"only-it"}, "vmid": {"2000"}, "schedule": {"02:00"}, "storage": {"backup"}})
+	l.by("POST", "/cluster/backup", url.Values{"id": {"with-others"}, "vmid": {"100,2001"}, "schedule": {"02:00"}, "storage": {"backup"}})
+	for id := 2000; id <= 2001; id++ {
+		want := app(fmt.Sprint("web", id), nil)
+		made := l.create(want, id)
+		job := l.job(resource.Resource{Addr: want.Addr, Host: "pve"}, fmt.Sprint(id))
+		job.Prior = &made
+		require.NoError(t, l.Delete(t.Context(), job))
+	}
+	jobs, err := l.listJobs(t.Context())
+	require.NoError(t, err)
+	members := map[string]string{}
+	for _, j := range jobs {
+		members[string(j.ID)] = string(j.VMID)
+	}
+	require.Equal(t, map[string]string{"only-it": "2000", "with-others": "100"}, members)
+}
+
+// Many creates that need one template download it once.
+func TestTemplateIsFetchedOnce(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	var wg sync.WaitGroup
+	failed := make([]error, 6)
+	for i := range failed {
+		wg.Go(func() {
+			want := app(fmt.Sprint("web", i), values{"template": str("fedora-42-default")})
+			_, failed[i] = l.Create(t.Context(), l.job(want, fmt.Sprint(2000+i)))
+		})
+	}
+	wg.Wait()
+	for _, err := range failed {
+		require.NoError(t, err)
+	}
+	var tasks []struct{ Type string }
+	require.NoError(t, l.Client.Get(t.Context(), "/nodes/pve1/tasks", url.Values{"source": {"all"}, "typefilter": {"download"}}, &tasks))
+	require.Len(t, tasks, 1)
+}
