@@ -58,6 +58,7 @@ type meta struct {
 	Rand      uint64 // state of the random numbers
 	Seq       uint64 // last number given to a task
 	Key       string // signs tickets
+	Token     string // made with the estate
 	MACPrefix string
 	Clustered bool
 	Bridges   map[string]bridge // the same on every node

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +22,7 @@ type Seed struct {
 	Pools      []SeedPool             `json:"pools"`
 	BackupJobs []map[string]string    `json:"backup_jobs"` // with their id
 	Users      []SeedUser             `json:"users"`
+	Roles      []SeedRole             `json:"roles"` // beside those that are always there
 	ACL        []SeedACL              `json:"acl"`
 	Token      SeedToken              `json:"token"`
 	Appliances []appliance            `json:"appliances"` // the index of downloadable templates
@@ -95,6 +98,12 @@ type SeedUser struct {
 	Password string `json:"password"`
 }
 
+// SeedRole is a role.
+type SeedRole struct {
+	ID    string `json:"roleid"`
+	Privs string `json:"privs"` // separated by commas
+}
+
 // SeedACL is an ACL entry of a user or token.
 type SeedACL struct {
 	Path      string `json:"path"`
@@ -143,10 +152,10 @@ func (s *Sim) plant() error {
 		return err
 	}
 	for _, config := range seed.BackupJobs {
-		x.jobs.put(config["id"], &job{ID: config["id"], Config: config})
+		x.jobs.put(config["id"], &job{ID: config["id"], Config: maps.Clone(config)})
 	}
 	for _, p := range seed.Pools {
-		x.pools.put(p.ID, &pool{ID: p.ID, Comment: p.Comment, Guests: p.Members})
+		x.pools.put(p.ID, &pool{ID: p.ID, Comment: p.Comment, Guests: slices.Clone(p.Members)})
 	}
 	for _, a := range seed.Appliances {
 		x.appliance.put(a.Template, &a)
@@ -200,6 +209,9 @@ func (x *tx) plantAccess(seed *Seed) {
 	for _, r := range builtinRoles() {
 		x.roles.put(r.ID, r)
 	}
+	for _, r := range seed.Roles {
+		x.roles.put(r.ID, &role{ID: r.ID, Privs: strings.Split(r.Privs, ",")})
+	}
 	password := cmp.Or(seed.Password, "proximity")
 	x.users.put(rootUser, &user{ID: rootUser, Enabled: true, Password: hashPassword(password), Fields: map[string]string{}})
 	for _, u := range seed.Users {
@@ -215,6 +227,7 @@ func (x *tx) plantAccess(seed *Seed) {
 	owner, name, _ := strings.Cut(cmp.Or(seed.Token.ID, "root@pam!proximity"), "!")
 	t := &token{User: owner, ID: name, Secret: x.newUUID(), Privsep: seed.Token.Privsep == 1}
 	x.tokens.put(t.full(), t)
+	x.meta.at("").Token = t.full()
 	for _, a := range seed.ACL {
 		e := &aclEntry{Path: a.Path, Kind: "user", Who: a.Who, Role: a.Role, Propagate: a.Propagate == 1}
 		if strings.Contains(a.Who, "!") {
@@ -264,7 +277,7 @@ func (x *tx) copiesOf(st *storage) []string {
 func (x *tx) plantGuests(seed *Seed) error {
 	for _, sg := range seed.Guests {
 		g := &guest{
-			VMID: sg.VMID, Kind: cmp.Or(sg.Type, "lxc"), Node: cmp.Or(sg.Node, seed.Nodes[0].Node), Config: sg.Config,
+			VMID: sg.VMID, Kind: cmp.Or(sg.Type, "lxc"), Node: cmp.Or(sg.Node, seed.Nodes[0].Node), Config: maps.Clone(sg.Config),
 			Running: sg.Running, Changed: x.now.Add(-time.Hour),
 		}
 		if g.Running {

@@ -111,16 +111,16 @@ func (s *Sim) Close() error {
 	return s.journal.close()
 }
 
-// Token returns a token of root@pam without privilege separation, made with the estate.
+// Token returns the token that was made with the estate: root@pam!proximity, without privilege separation, unless the seed
+// says otherwise. Both are "" when somebody deleted it.
 func (s *Sim) Token() (id, secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.estate.tokens.all() {
-		if t.User == rootUser && !t.Privsep {
-			return t.full(), t.Secret
-		}
+	t := s.estate.tokens.at(s.estate.meta.at("").Token)
+	if t == nil {
+		return "", ""
 	}
-	return "", ""
+	return t.full(), t.Secret
 }
 
 // hold takes the estate for a transaction; drop writes what changed and gives it back. s.mu is held around both.

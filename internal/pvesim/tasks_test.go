@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,4 +99,25 @@ func TestDeterministic(t *testing.T) {
 	}
 	require.Equal(t, play(1), play(1))
 	require.NotEqual(t, play(1).Guests[300].Config["net0"], play(2).Guests[300].Config["net0"])
+}
+
+// Many clients at once in sped-up real time: every create succeeds, each with a disk of its own.
+func TestManyClients(t *testing.T) {
+	sim, err := pvesim.Open(pvesim.Options{Seed: slowStorage(0.01, 0), Speed: 2000})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, sim.Close()) }()
+	var clients sync.WaitGroup
+	statuses := make([]string, 20)
+	for n := range statuses {
+		clients.Go(func() {
+			a := &api{t: t, sim: sim}
+			statuses[n] = post(t, a, "/nodes/pve/lxc", smallest(fmt.Sprint(300+n)))
+		})
+	}
+	clients.Wait()
+	require.Equal(t, slices.Repeat([]string{"200 OK"}, 20), statuses)
+	require.Eventually(t, func() bool { return len(sim.World().Running) == 0 }, time.Minute, time.Millisecond)
+	world := sim.World()
+	require.Empty(t, world.Failed)
+	require.Len(t, world.Guests, 20)
 }
