@@ -252,7 +252,10 @@ func (x *tx) meetsUserParam(c *request, k *schema.Check) error {
 		}
 		return forbidden("")
 	}
-	_, realm, _ := strings.Cut(id, "@")
+	_, realm, ok := strings.Cut(id, "@")
+	if !ok {
+		return die("value '%s' does not look like a valid user name", id)
+	}
 	return x.check(c.who, "/access/realm/"+realm, k.Privs...)
 }
 

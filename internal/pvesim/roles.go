@@ -32,7 +32,8 @@ func without(privs []string, those ...string) []string {
 
 // builtinRoles returns the roles that cannot be changed.
 func builtinRoles() []*role {
-	vmUser := "VM.Audit VM.Backup VM.Config.CDROM VM.Config.Cloudinit VM.Console VM.GuestAgent.Audit VM.PowerMgmt"
+	vmUser := "VM.Audit VM.Backup VM.Config.CDROM VM.Config.Cloudinit VM.Console VM.GuestAgent.Audit " +
+		"VM.GuestAgent.FileRead VM.GuestAgent.FileSystemMgmt VM.GuestAgent.FileWrite VM.PowerMgmt"
 	roles := map[string][]string{
 		"Administrator":     administrator(),
 		"NoAccess":          nil,

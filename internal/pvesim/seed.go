@@ -213,7 +213,9 @@ func (x *tx) plantAccess(seed *Seed) {
 		x.roles.put(r.ID, &role{ID: r.ID, Privs: strings.Split(r.Privs, ",")})
 	}
 	password := cmp.Or(seed.Password, "proximity")
-	x.users.put(rootUser, &user{ID: rootUser, Enabled: true, Password: hashPassword(password), Fields: map[string]string{}})
+	x.users.put(rootUser, &user{
+		ID: rootUser, Enabled: true, Password: hashPassword(password), Fields: map[string]string{"email": "root@example.com"},
+	})
 	for _, u := range seed.Users {
 		if u.ID == rootUser {
 			continue
