@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/state"
+)
+
+// The exit codes. Scripts rely on them: none is ever given another meaning.
+const (
+	exitDone        = 0   // done, or nothing to do
+	exitError       = 1   // anything that has no code of its own
+	exitChanges     = 2   // plan --detailed-exitcode: there are changes
+	exitUnformatted = 3   // fmt --check: a file would change
+	exitInvalid     = 4   // the configuration is not valid
+	exitLocked      = 5   // somebody else holds the state
+	exitStale       = 6   // the plan file does not fit any more
+	exitPartial     = 7   // some steps of an apply were not done
+	exitNotApproved = 8   // nobody agreed to the plan
+	exitUsage       = 64  // wrong arguments
+	exitInterrupted = 130 // by SIGINT, SIGTERM or SIGHUP
+)
+
+// outcome returns the exit code for an error and what is still to be said of
+// it, nil when that is nothing. It is the only place where errors become codes.
+func outcome(err error) (code int, cause error) {
+	var (
+		known  *exit
+		wrong  usage
+		locked *state.ErrLocked
+	)
+	switch {
+	case err == nil:
+		return exitDone, nil
+	case errors.As(err, &known):
+		return known.code, known.cause
+	case errors.As(err, &wrong):
+		return exitUsage, wrong
+	case errors.As(err, &locked):
+		return exitLocked, hinted{err, "wait until it has ended; a lock whose holder died is taken over by itself"}
+	}
+	return exitError, withHint(err)
+}
+
+// exit is an error with a code of its own. Without a cause there is nothing
+// more to say.
+type exit struct {
+	code  int
+	cause error
+}
+
+func (e *exit) Error() string {
+	if e.cause == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.cause.Error()
+}
+
+func (e *exit) Unwrap() error { return e.cause }
+
+// usage is an error of the arguments of a command.
+type usage struct {
+	command string
+	error
+}
+
+// Hint names the help of the command.
+func (u usage) Hint() string { return u.command + " --help" }
+
+// Unwrap returns the cause.
+func (u usage) Unwrap() error { return u.error }
+
+// hinted adds to an error what can be done about it.
+type hinted struct {
+	error
+	hint string
+}
+
+// Hint implements ui.Hinter.
+func (h hinted) Hint() string { return h.hint }
+
+// Unwrap returns the cause.
+func (h hinted) Unwrap() error { return h.error }
+
+var errInterrupted = errors.New("interrupted")
+
+// withHint adds the way out of the errors that have one.
+func withHint(err error) error {
+	var (
+		damaged *state.ErrDamaged
+		newer   *state.ErrNewer
+	)
+	switch {
+	case errors.As(err, &damaged):
+		return hinted{err, "put back a copy of the file from your backups; nothing was changed"}
+	case errors.As(err, &newer):
+		return hinted{err, "use the version of proximity that wrote it, or a later one"}
+	}
+	return err
+}
+
+func notApproved(text string) error { return &exit{exitNotApproved, errors.New(text)} }
+
+// isCanceled reports whether an error only says that the run was interrupted.
+func isCanceled(err error) bool { return err == nil || errors.Is(err, context.Canceled) }
+
+// unknownAddresses is the error of --target and its like for what exists
+// neither in the configuration nor in the state.
+func unknownAddresses(list []addr.Addr, all []addr.Addr) error {
+	err := fmt.Errorf("nothing has the address %s", list[0])
+	if len(all) == 0 {
+		return err
+	}
+	return hinted{err, "there are: " + join(all, 12)}
+}
