@@ -9,17 +9,28 @@ import (
 	"time"
 )
 
-// advance brings the world forward to a time: steps that are due by then are done in the order of their times.
+// advance brings the world forward to a time: steps of tasks and runs of backup jobs that are due by then are done in the
+// order of their times.
 func (x *tx) advance(to time.Time) {
-	for {
-		t := x.nextTask()
-		if t == nil || t.Due.After(to) {
-			break
+	x.planJobs(to)
+	for runs := 0; ; {
+		t, j := x.nextTask(), x.nextJob()
+		switch {
+		case j != nil && !j.Next.After(to) && (t == nil || !t.Due.Before(j.Next)):
+			x.now = later(x.now, j.Next)
+			x.runJob(j)
+			if runs++; runs >= mostRuns {
+				x.now = to
+				j.plan(to)
+			}
+		case t != nil && !t.Due.After(to):
+			x.now = later(x.now, t.Due)
+			x.proceed(t)
+		default:
+			x.now = later(x.now, to)
+			return
 		}
-		x.now = later(x.now, t.Due)
-		x.proceed(t)
 	}
-	x.now = later(x.now, to)
 }
 
 func later(a, b time.Time) time.Time {
@@ -76,6 +87,9 @@ func (x *tx) proceed(t *task) {
 	t.Due = x.now.Add(t.Steps[0].After)
 }
 
+// lockPatience is how long Proxmox waits for a lock of a container or storage.
+const lockPatience = 10 * time.Second
+
 // acquire takes the lock of a step. When another task has it, this one waits until it is dropped or patience ends.
 func (x *tx) acquire(t *task, s step) bool {
 	waited := t.Wait != nil
@@ -89,7 +103,7 @@ func (x *tx) acquire(t *task, s step) bool {
 	}
 	if !waited {
 		t.logf("%s", cmp.Or(s.Waiting, "trying to acquire lock..."))
-		t.Wait = &wait{Lock: s.Lock, Until: x.now.Add(cmp.Or(s.Patience, 10*time.Second)), Vain: x.crowded(s)}
+		t.Wait = &wait{Lock: s.Lock, Until: x.now.Add(cmp.Or(s.Patience, lockPatience)), Vain: x.crowded(s)}
 		t.Due = t.Wait.Until
 		return false
 	}

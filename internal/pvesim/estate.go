@@ -198,7 +198,8 @@ type disk struct {
 type job struct {
 	ID     string
 	Config map[string]string
-	Next   time.Time // of its next run; zero when it was never planned
+	Next   time.Time         // of its next run; zero when it was never planned
+	Last   map[string]string // UPIDs of its last runs by node
 }
 
 type pool struct {

@@ -220,7 +220,7 @@ func (x *tx) jobCreate(c *request) (any, error) {
 
 // putJob stores a job and plans its next run from now on.
 func (x *tx) putJob(j *job) {
-	j.Next = j.nextRun(x.now)
+	j.plan(x.now)
 	x.jobs.put(j.ID, j)
 }
 
@@ -252,7 +252,7 @@ func (x *tx) jobUpdate(c *request) (any, error) {
 	if err := checkSelection(config, true); err != nil {
 		return nil, stringified(err)
 	}
-	x.putJob(&job{ID: j.ID, Config: config})
+	x.putJob(&job{ID: j.ID, Config: config, Last: j.Last})
 	return nil, nil
 }
 
