@@ -16,7 +16,9 @@ import (
 )
 
 // numbered matches settings that come in numbers: net0, mp12, unused3, dev0.
-var numbered = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(net|mp|unused|dev)\d+$`) })
+var numbered = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(net|mp|unused|dev)\d+$`)
+})
 
 // isDisk reports whether a setting names a volume in use: rootfs or a mount point.
 func isDisk(key string) bool { return key == "rootfs" || isMount(key) }

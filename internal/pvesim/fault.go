@@ -17,7 +17,7 @@ type Fault struct {
 	Count       int     `json:"count,omitempty"`       // 0: no limit
 	Probability float64 `json:"probability,omitempty"` // 0: always
 
-	Delay     time.Duration `json:"delay,omitempty"`      // simulated time before anything else
+	Delay     time.Duration `json:"delay,omitempty"`      // simulated time before anything else; nanoseconds in JSON
 	Status    int           `json:"status,omitempty"`     // answered instead of doing anything,
 	Message   string        `json:"message,omitempty"`    // with this message
 	CloseConn bool          `json:"close_conn,omitempty"` // the connection is closed before anything is done

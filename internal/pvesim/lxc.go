@@ -19,8 +19,8 @@ func lxcHandlers() map[string]handler {
 		"GET " + ct + "/interfaces":       (*tx).readInterfaces,
 		"GET " + ct + "/feature":          (*tx).hasFeature,
 		"GET " + ct + "/status":           guestIndex("subdir", "current", "start", "stop", "shutdown", "reboot", "migrate"),
-		"GET " + ct + "/rrddata":          func(*tx, *request) (any, error) { return []any{}, nil },
-		"GET " + ct + "/firewall/options": func(*tx, *request) (any, error) { return map[string]any{}, nil },
+		"GET " + ct + "/rrddata":          (*tx).noUsageYet,
+		"GET " + ct + "/firewall/options": (*tx).noFirewall,
 		"GET " + ct + "/status/current":   (*tx).readStatus,
 		"POST " + ct + "/status/start":    (*tx).startContainer,
 		"POST " + ct + "/status/stop":     (*tx).stopContainer,
@@ -56,6 +56,12 @@ func containerAreas() []string {
 	}
 }
 
+// noUsageYet is the usage data of a container that no collector has written any of.
+func (x *tx) noUsageYet(*request) (any, error) { return []any{}, nil }
+
+// noFirewall is the options of a container whose firewall nobody has touched; here nobody can.
+func (x *tx) noFirewall(*request) (any, error) { return map[string]any{}, nil }
+
 // failNow ends the task with a text.
 func (x *tx) failNow(_ *task, text string) error { return die("%s", text) }
 
@@ -89,7 +95,7 @@ func (x *tx) flock(c *request, vmid int) error {
 	if c.waited {
 		return die("%s", lockTimeout(guestLockFile(vmid)))
 	}
-	return &errWait{patience: 10e9}
+	return &errWait{patience: lockPatience}
 }
 
 func guestIndex(key string, names ...string) handler {
@@ -129,7 +135,8 @@ func (x *tx) readConfig(c *request) (any, error) {
 	}
 	name := c.params.Str("snapshot")
 	if name != "" && c.params.Bool("current") {
-		return nil, badParams(map[string]string{"snapshot": "cannot use 'snapshot' parameter with 'current'", "current": "cannot use 'snapshot' parameter with 'current'"})
+		const both = "cannot use 'snapshot' parameter with 'current'"
+		return nil, badParams(map[string]string{"snapshot": both, "current": both})
 	}
 	settings := g.Config
 	switch {

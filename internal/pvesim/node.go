@@ -20,9 +20,10 @@ func nodeHandlers() map[string]handler {
 		"GET /nodes/{node}/dns": func(*tx, *request) (any, error) {
 			return map[string]any{"search": "example.org", "dns1": "192.0.2.1"}, nil
 		},
-		"GET /nodes/{node}/qemu":               (*tx).listMachines,
-		"POST /nodes/{node}/qemu":              (*tx).createMachine,
-		"GET /nodes/{node}/qemu/{vmid}/config": (*tx).readMachine,
+		"GET /nodes/{node}/qemu":                       (*tx).listMachines,
+		"POST /nodes/{node}/qemu":                      (*tx).createMachine,
+		"GET /nodes/{node}/qemu/{vmid}/config":         (*tx).readMachine,
+		"GET /nodes/{node}/qemu/{vmid}/status/current": (*tx).machineStatus,
 	}
 }
 
@@ -151,10 +152,30 @@ func (x *tx) listMachines(c *request) (any, error) {
 	return rows, nil
 }
 
-func (x *tx) readMachine(c *request) (any, error) {
+// machine returns the virtual machine that the path names.
+func (x *tx) machine(c *request) (*guest, error) {
 	g := x.guests.at(vmidKey(c.vmid))
 	if g == nil || g.Kind != "qemu" || g.Node != c.node {
 		return nil, die("Configuration file 'nodes/%s/qemu-server/%d.conf' does not exist", c.node, c.vmid)
+	}
+	return g, nil
+}
+
+func (x *tx) machineStatus(c *request) (any, error) {
+	g, err := x.machine(c)
+	if err != nil {
+		return nil, err
+	}
+	row := x.guestStatus(g)
+	delete(row, "type")
+	row["ha"] = map[string]any{"managed": 0}
+	return row, nil
+}
+
+func (x *tx) readMachine(c *request) (any, error) {
+	g, err := x.machine(c)
+	if err != nil {
+		return nil, err
 	}
 	data := map[string]any{"digest": g.digest()}
 	for key, value := range g.Config {

@@ -35,9 +35,10 @@ func builtinRoles() []*role {
 	vmUser := "VM.Audit VM.Backup VM.Config.CDROM VM.Config.Cloudinit VM.Console VM.GuestAgent.Audit " +
 		"VM.GuestAgent.FileRead VM.GuestAgent.FileSystemMgmt VM.GuestAgent.FileWrite VM.PowerMgmt"
 	roles := map[string][]string{
-		"Administrator":     administrator(),
-		"NoAccess":          nil,
-		"PVEAdmin":          without(administrator(), "Permissions.Modify", "Sys.Modify", "Sys.PowerMgmt", "Realm.Allocate", "Sys.AccessNetwork", "Sys.Incoming"),
+		"Administrator": administrator(),
+		"NoAccess":      nil,
+		"PVEAdmin": without(administrator(), "Permissions.Modify", "Sys.Modify", "Sys.PowerMgmt", "Realm.Allocate",
+			"Sys.AccessNetwork", "Sys.Incoming"),
 		"PVEAuditor":        strings.Fields("Datastore.Audit Mapping.Audit Pool.Audit SDN.Audit Sys.Audit VM.Audit VM.GuestAgent.Audit"),
 		"PVEDatastoreAdmin": strings.Fields(privsDatastore),
 		"PVEDatastoreUser":  strings.Fields("Datastore.AllocateSpace Datastore.Audit"),

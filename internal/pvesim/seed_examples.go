@@ -12,7 +12,8 @@ func Cluster() *Seed {
 		{Node: "pve3", CPUs: 8, Memory: 32 * gib},
 	}
 	seed.Storages = append(seed.Storages[:2],
-		SeedStorage{Storage: "nvme", Type: "zfspool", Content: "images,rootdir", Size: 1024 * gib, Options: map[string]string{"pool": "nvme", "sparse": "1"}},
+		SeedStorage{Storage: "nvme", Type: "zfspool", Content: "images,rootdir", Size: 1024 * gib,
+			Options: map[string]string{"pool": "nvme", "sparse": "1"}},
 		SeedStorage{
 			Storage: "backup", Type: "nfs", Content: "backup,iso", Path: "/mnt/pve/backup", Shared: true, Size: 4096 * gib,
 			Options: map[string]string{"server": "192.0.2.10", "export": "/srv/backup"},
