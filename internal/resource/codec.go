@@ -1,7 +1,6 @@
 package resource
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -9,44 +8,60 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
-// Encode returns an object of the block's type as JSON without its null
-// parts. It refuses unknown and marked values: they have no place in a file.
+// Encode returns an object of the block's type as JSON without the attributes
+// and blocks that are null. It refuses unknown and marked values: they have no
+// place in a file.
 func (b *Block) Encode(v cty.Value) (json.RawMessage, error) {
-	if v == cty.NilVal || v.IsNull() {
-		return json.RawMessage("{}"), nil
-	}
-	if !v.IsWhollyKnown() || v.ContainsMarked() {
+	if v != cty.NilVal && (!v.IsWhollyKnown() || v.ContainsMarked()) {
 		return nil, fmt.Errorf("attributes: unknown or sensitive values cannot be stored")
 	}
-	full, err := ctyjson.Marshal(v, b.Type())
+	plain, err := b.plain(v)
 	if err != nil {
 		return nil, fmt.Errorf("attributes: %w", err)
 	}
-	var plain any
-	decoder := json.NewDecoder(bytes.NewReader(full))
-	decoder.UseNumber()
-	if err := decoder.Decode(&plain); err != nil {
-		return nil, fmt.Errorf("attributes: %w", err)
-	}
-	return json.Marshal(withoutNulls(plain))
+	return json.Marshal(plain)
 }
 
-func withoutNulls(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, part := range v {
-			if part == nil {
-				delete(v, key)
-			} else {
-				v[key] = withoutNulls(part)
-			}
+func (b *Block) plain(v cty.Value) (map[string]any, error) {
+	all := map[string]any{}
+	for name, a := range b.Attrs {
+		part := Attribute(v, name)
+		if part.IsNull() {
+			continue
 		}
-	case []any:
-		for i := range v {
-			v[i] = withoutNulls(v[i])
+		text, err := ctyjson.Marshal(part, a.Type)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+		all[name] = json.RawMessage(text)
 	}
-	return v
+	for name, n := range b.Blocks {
+		part := Attribute(v, name)
+		if part.IsNull() {
+			continue
+		}
+		inner, err := n.plain(part)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		all[name] = inner
+	}
+	return all, nil
+}
+
+func (n *Nested) plain(v cty.Value) (any, error) {
+	if !n.Labelled {
+		return n.Block.plain(v)
+	}
+	all := map[string]any{}
+	for label, part := range elements(v) {
+		inner, err := n.Block.plain(part)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", label, err)
+		}
+		all[label] = inner
+	}
+	return all, nil
 }
 
 // Decode reads what Encode wrote. Parts that are missing become null; parts

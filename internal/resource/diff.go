@@ -19,8 +19,13 @@ import (
 //   - where only state has to be corrected, the edit's Old equals its New and
 //     its effect is Record.
 //
-// Prior and seen may be nil or without attributes. Seal is how state keeps
-// sensitive values. Diff is pure.
+// An empty text or collection means the same as none: hosts do not keep them
+// apart. What is unknown never forces a replace by itself, and labelled blocks
+// that are unknown as a whole are left as they are.
+//
+// Prior may be nil, and it and seen may be without attributes. Seal is how
+// state keeps sensitive values; the Old of a sensitive attribute that cannot be
+// read back is sealed. Diff is pure.
 func Diff(kind *Kind, prior *Object, want Resource, seen Seen, seal Sealer) []Edit {
 	d := differ{ignore: want.Life.IgnoreChanges, seal: seal}
 	var before cty.Value
@@ -35,6 +40,9 @@ func Diff(kind *Kind, prior *Object, want Resource, seen Seen, seal Sealer) []Ed
 			e.Verdict = Verdict{Effect: Record}
 		} else if kind.Judge != nil {
 			e.Verdict = kind.Judge(*e, want, seen)
+		}
+		if e.Effect >= Replace && !e.New.IsWhollyKnown() {
+			e.Verdict = Verdict{Effect: Live}
 		}
 	}
 	return d.edits
@@ -63,6 +71,9 @@ func (d *differ) block(path Path, b *Block, prior, want, live cty.Value) {
 }
 
 func (d *differ) labelled(path Path, n *Nested, prior, want, live cty.Value) {
+	if want, _ := want.Unmark(); !want.IsKnown() {
+		return
+	}
 	p, w, l := elements(prior), elements(want), elements(live)
 	labels := maps.Clone(p)
 	maps.Copy(labels, w)
@@ -76,6 +87,9 @@ func (d *differ) labelled(path Path, n *Nested, prior, want, live cty.Value) {
 			d.add(Edit{Path: at, Old: cty.NullVal(n.Block.Type()), New: w[label], Cause: causeOf(has(p, label))})
 		case isLive:
 			d.add(Edit{Path: at, Old: l[label], New: cty.NullVal(n.Block.Type()), Cause: Config})
+		default:
+			nothing := cty.NullVal(n.Block.Type())
+			d.add(Edit{Path: at, Old: nothing, New: nothing, Cause: Config})
 		}
 	}
 }
@@ -87,13 +101,18 @@ func (d *differ) attr(path Path, a *Attr, prior, want, live cty.Value) {
 	sealed := d.seal.Leaf(a, want)
 	secret := a.Sensitive || isMarked(want)
 	want, _ = want.UnmarkDeep()
+	kept := want // what is comparable with what is there
 	if a.AtCreate || a.Ours {
-		live, want = prior, sealed
+		live, kept = prior, sealed
 	}
 	if a.Shared {
-		want = withOthers(prior, want, live)
+		want = withOthers(a, prior, want, live)
+		kept = want
 	}
 	e := Edit{Path: path, Old: live, New: want, Sensitive: secret, Cause: Config}
+	if live.IsNull() {
+		e.Old = cty.NullVal(a.Type)
+	}
 	switch {
 	case want.IsNull() && prior.IsNull():
 		return
@@ -101,16 +120,13 @@ func (d *differ) attr(path Path, a *Attr, prior, want, live cty.Value) {
 		e.New = cty.NullVal(a.Type)
 	case !want.IsWhollyKnown():
 		e.New = cty.UnknownVal(a.Type)
-	case !live.IsNull() && a.same(want, live):
+	case a.same(kept, live):
 		if a.same(sealed, prior) {
 			return
 		}
 		e.Old = e.New
 	case !prior.IsNull() && !a.AtCreate && !a.Ours && a.same(sealed, prior):
 		e.Cause = Drift
-	}
-	if live.IsNull() {
-		e.Old = cty.NullVal(a.Type)
 	}
 	d.add(e)
 }
@@ -129,31 +145,44 @@ func (d *differ) add(e Edit) {
 // same reports whether two known values mean the same. Sealed values are
 // compared as text, whatever the attribute says of its own.
 func (a *Attr) same(x, y cty.Value) bool {
-	if x.IsNull() || y.IsNull() {
-		return x.IsNull() && y.IsNull()
-	}
-	if a.Same != nil && !IsSealed(x) && !IsSealed(y) {
+	switch {
+	case isNothing(x) || isNothing(y):
+		return isNothing(x) && isNothing(y)
+	case a.Same != nil && !IsSealed(x) && !IsSealed(y):
 		return a.Same(x, y)
 	}
 	return x.RawEquals(y)
 }
 
+// isNothing reports whether a value is null, an empty text or an empty
+// collection.
+func isNothing(v cty.Value) bool {
+	switch {
+	case v == cty.NilVal || v.IsNull():
+		return true
+	case !v.IsKnown():
+		return false
+	case v.Type() == cty.String:
+		return v.AsString() == ""
+	}
+	return v.Type().IsCollectionType() && v.LengthInt() == 0
+}
+
 // withOthers returns the set that a shared attribute should have: what is
 // there, without what we once put there, and with what is wanted.
-func withOthers(prior, want, live cty.Value) cty.Value {
+func withOthers(a *Attr, prior, want, live cty.Value) cty.Value {
 	if !want.IsKnown() || want.IsNull() && prior.IsNull() {
 		return want
 	}
-	members := elementsOf(live)
-	members = slices.DeleteFunc(members, func(v cty.Value) bool { return contains(elementsOf(prior), v) })
+	members := slices.DeleteFunc(elementsOf(live), func(v cty.Value) bool { return contains(elementsOf(prior), v) })
 	members = append(members, elementsOf(want)...)
-	if len(members) == 0 {
-		if live.IsNull() || want.IsNull() {
-			return cty.NullVal(cty.Set(cty.String))
-		}
-		return cty.SetValEmpty(live.Type().ElementType())
+	switch {
+	case len(members) > 0:
+		return cty.SetVal(members)
+	case live.IsNull() || want.IsNull():
+		return cty.NullVal(a.Type)
 	}
-	return cty.SetVal(members)
+	return cty.SetValEmpty(a.Type.ElementType())
 }
 
 func elementsOf(v cty.Value) []cty.Value {
@@ -167,7 +196,9 @@ func contains(list []cty.Value, v cty.Value) bool {
 	return slices.ContainsFunc(list, v.RawEquals)
 }
 
+// elements returns the objects of a labelled block, by label; never nil.
 func elements(v cty.Value) map[string]cty.Value {
+	v, _ = v.Unmark()
 	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || v.LengthInt() == 0 {
 		return map[string]cty.Value{}
 	}

@@ -28,8 +28,8 @@ func (m Marker) String() string {
 	return markerStart + string(text) + markerEnd
 }
 
-// Split separates notes into what people wrote and the marker; the marker is
-// zero when there is none. Of several the first counts and all are taken out.
+// Split separates notes into what people wrote, without trailing line ends, and
+// the marker; the marker is zero when there is none. Of several the first counts and all are taken out.
 func Split(notes string) (string, Marker) {
 	var marker Marker
 	var rest []string
@@ -37,7 +37,7 @@ func Split(notes string) (string, Marker) {
 		text, isMarker := strings.CutPrefix(strings.TrimSpace(line), markerStart)
 		text, isClosed := strings.CutSuffix(text, markerEnd)
 		var m Marker
-		if !isMarker || !isClosed || json.Unmarshal([]byte(text), &m) != nil {
+		if !isMarker || !isClosed || json.Unmarshal([]byte(text), &m) != nil || m.Lineage == "" {
 			rest = append(rest, line)
 			continue
 		}

@@ -16,7 +16,7 @@ type Sealer struct{ Key []byte }
 
 const sealedPrefix = "sealed:"
 
-// IsSealed reports whether v is a string that a Sealer wrote.
+// IsSealed reports whether v is a string as a Sealer writes it.
 func IsSealed(v cty.Value) bool {
 	v, _ = v.Unmark()
 	return v.Type() == cty.String && v.IsKnown() && !v.IsNull() && strings.HasPrefix(v.AsString(), sealedPrefix)
@@ -42,7 +42,7 @@ func (s Sealer) Leaf(a *Attr, v cty.Value) cty.Value {
 		switch {
 		case !whole && len(marks) == 0 || !plain.IsKnown() || plain.IsNull():
 			return part, nil
-		case plain.Type() == cty.String && !IsSealed(plain):
+		case plain.Type() == cty.String:
 			return cty.StringVal(s.Text(plain.AsString())).WithMarks(marks), nil
 		case plain.Type().IsPrimitiveType() && plain.Type() != cty.String:
 			return cty.NullVal(plain.Type()).WithMarks(marks), nil
