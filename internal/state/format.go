@@ -57,6 +57,7 @@ type fileIntent struct {
 	Host           string          `json:"host"`
 	ID             string          `json:"id,omitempty"`
 	Nonce          string          `json:"nonce,omitempty"`
+	Schema         int             `json:"schema,omitempty"` // that Attrs conform to
 	Attrs          json.RawMessage `json:"attrs,omitempty"`
 	Needs          []addr.Addr     `json:"needs,omitempty"`
 	PreventDestroy bool            `json:"prevent_destroy,omitempty"`
@@ -105,8 +106,11 @@ func (c codec) decode(data []byte) (*State, error) {
 	if e.Format != formatName {
 		return nil, c.damaged("state file", "it is not a state of proximity (format %q)", e.Format)
 	}
-	if e.Version > formatVersion {
+	switch {
+	case e.Version > formatVersion:
 		return nil, &ErrNewer{Store: c.store, Version: e.Version, Have: formatVersion}
+	case e.Version < 1:
+		return nil, c.damaged("state file", "its version %d never was one", e.Version)
 	}
 	var text bytes.Buffer
 	if err := json.Compact(&text, e.State); err != nil || checksum(text.Bytes()) != e.Checksum {
@@ -147,9 +151,13 @@ func (c codec) encodeObject(o resource.Object) (fileObject, error) {
 }
 
 func (c codec) decodeObject(f fileObject) (resource.Object, error) {
+	kind, err := c.kind(f.Addr)
+	if err != nil {
+		return resource.Object{}, err
+	}
 	attrs, err := c.decodeAttrs(f.Addr, f.Schema, f.Attrs)
 	return resource.Object{
-		Addr: f.Addr, Host: f.Host, ID: f.ID, Nonce: f.Nonce, Schema: f.Schema, Attrs: attrs, Needs: f.Needs,
+		Addr: f.Addr, Host: f.Host, ID: f.ID, Nonce: f.Nonce, Schema: kind.Version, Attrs: attrs, Needs: f.Needs,
 		Damaged: f.Damaged, PreventDestroy: f.PreventDestroy, Changed: f.Changed,
 	}, err
 }
@@ -162,7 +170,11 @@ func (c codec) encodeIntent(i Intent) (fileIntent, error) {
 	if i.Attrs == cty.NilVal {
 		return f, nil
 	}
-	var err error
+	kind, err := c.kind(i.Addr)
+	if err != nil {
+		return f, err
+	}
+	f.Schema = kind.Version
 	f.Attrs, err = c.encodeAttrs(i.Addr, i.Attrs)
 	return f, err
 }
@@ -175,11 +187,8 @@ func (c codec) decodeIntent(f fileIntent) (Intent, error) {
 	if len(f.Attrs) == 0 {
 		return i, nil
 	}
-	kind, err := c.kind(f.Addr)
-	if err != nil {
-		return i, err
-	}
-	i.Attrs, err = c.decodeAttrs(f.Addr, kind.Version, f.Attrs)
+	var err error
+	i.Attrs, err = c.decodeAttrs(f.Addr, f.Schema, f.Attrs)
 	return i, err
 }
 

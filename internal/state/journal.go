@@ -41,17 +41,18 @@ func encodeLine(e event) ([]byte, error) {
 func lineSum(text []byte) string { return checksum(text)[len("sha256:"):][:16] }
 
 // decodeLines reads a journal. A last line that is torn was being written when
-// the process died, and nothing was done on its account: it is left out. A bad
-// line with others behind it is damage.
+// the process died, and nothing was done on its account: it is left out. Torn
+// is a line without its end, or with zero bytes where blocks never reached the
+// disk. Any other line that is not as it was written is damage.
 func (c codec) decodeLines(data []byte) ([]event, error) {
 	var events []event
 	for n := 1; len(data) > 0; n++ {
 		line, rest, whole := bytes.Cut(data, []byte("\n"))
+		if len(rest) == 0 && (!whole || bytes.IndexByte(line, 0) >= 0) {
+			return events, nil
+		}
 		e, err := decodeLine(line)
-		if err != nil || !whole {
-			if len(rest) == 0 {
-				return events, nil
-			}
+		if err != nil {
 			return nil, c.damaged("journal", "line %d is not as it was written", n)
 		}
 		events, data = append(events, e), rest

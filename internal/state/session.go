@@ -157,8 +157,12 @@ func (s *Session) end(ctx context.Context, seq uint64, e end, o *resource.Object
 	return s.append(ctx, event{Seq: seq, End: &e})
 }
 
-// append makes an event durable, then known.
+// append makes an event durable, then known. It refuses what could not be
+// replayed, such as a task told after its step has ended.
 func (s *Session) append(ctx context.Context, e event) error {
+	if e.Begin == nil && !s.state.isOpen(e.Seq) {
+		return fmt.Errorf("%s: journal: step %d is not open", s.codec.store, e.Seq)
+	}
 	e.Serial = s.state.Serial
 	line, err := encodeLine(e)
 	if err != nil {

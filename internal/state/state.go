@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -64,6 +65,11 @@ func New() *State {
 
 // Sealer returns what seals sensitive values for this state.
 func (s *State) Sealer() resource.Sealer { return resource.Sealer{Key: s.Key} }
+
+// isOpen reports whether the step of that number has begun and not ended.
+func (s *State) isOpen(seq uint64) bool {
+	return slices.ContainsFunc(s.Open, func(i Intent) bool { return i.Seq == seq })
+}
 
 // Clone returns a copy that shares no map or slice with s.
 func (s *State) Clone() *State {
