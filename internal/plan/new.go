@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -178,10 +179,15 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		c.Action = Adopt
 	case len(c.Edits) > 0:
 		c.Action = Update
+	case c.Before.PreventDestroy != c.After.Life.PreventDestroy:
+		c.Action, c.Why = Update, "prevent_destroy is recorded anew"
+	case !slices.Equal(c.Before.Needs, c.After.Needs):
+		c.Action, c.Why = Update, "what it needs is recorded anew"
 	default:
 		c.Action = Keep
 	}
 	if c.Action == Replace {
+		c.ID = cmp.Or(askedID(*c.After), c.ID)
 		c.Nonce = p.nonce(c)
 	}
 }
@@ -219,15 +225,16 @@ func (p *planner) nonce(c *Change) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// holdBack keeps a create out of the plan when it needs something that may not
-// be there and that this plan does not make.
+// holdBack keeps a change out of the plan when it cannot be made without
+// something that may not be there and that this plan does not make.
 func (p *planner) holdBack(c *Change) {
-	if c.Action != Create {
+	present := c.Action == Update || c.Action == Adopt
+	if !c.Action.Puts() || present && c.After.Want.IsWhollyKnown() {
 		return
 	}
 	for _, need := range c.After.Needs {
 		if p.missing[need] {
-			c.Action, p.missing[c.Addr] = Keep, true
+			c.Action, p.missing[c.Addr] = Keep, c.Before == nil
 			p.say(diag.Warningf(c.After.Where(nil), c.Addr.String()+" is held back", "it needs %s, which could not be looked at", need))
 			return
 		}

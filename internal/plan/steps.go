@@ -9,7 +9,8 @@ import (
 // addSteps turns changes into steps and orders them:
 //
 //  1. a put comes after the puts of what it needs;
-//  2. a drop comes after the drops of what needed it, as recorded in state;
+//  2. a drop comes after the drops of what needed it, as recorded in state,
+//     unless the records need each other in a circle;
 //  3. a replace drops before it puts;
 //  4. who no longer needs a thing lets go before it is dropped, unless that
 //     closes a cycle.
@@ -29,9 +30,14 @@ func addSteps(p *Plan) {
 			p.Steps.Wait(put, Step{need, Put})
 		}
 		for _, need := range c.needsBefore() {
-			p.Steps.Wait(Step{need, Drop}, drop)
+			p.Steps.Prefer(Step{need, Drop}, drop)
+		}
+	}
+	p.Steps.Settle() // before the weaker wish to let go first could break these
+	for _, c := range p.Changes {
+		for _, need := range c.needsBefore() {
 			if !slices.Contains(c.needsAfter(), need) {
-				p.Steps.Prefer(Step{need, Drop}, put)
+				p.Steps.Prefer(Step{need, Drop}, Step{c.Addr, Put})
 			}
 		}
 	}
