@@ -21,7 +21,7 @@ type value = cty.Value
 const maxTaken = 20
 
 // create makes what is not there. When somebody else took the planned ID in
-// the meantime it goes on with the next free one.
+// the meantime it goes on with the next free one, unless the ID is fixed.
 func (r *run) create(ctx context.Context, provider providers.Provider, s plan.Step, c *plan.Change, want resource.Resource) (string, error) {
 	id := c.ID
 	for range maxTaken {
@@ -31,7 +31,7 @@ func (r *run) create(ctx context.Context, provider providers.Provider, s plan.St
 		}
 		err := r.recorded(ctx, s, c, job, provider.Create)
 		var taken providers.ErrTaken
-		if !errors.As(err, &taken) || !resource.Attribute(want.Want, "vmid").IsNull() {
+		if !errors.As(err, &taken) || r.Kinds[c.Addr.Kind].ID != nil || !resource.Attribute(want.Want, "vmid").IsNull() {
 			return id, err
 		}
 		next, err := r.nextID(c.Host, id)
@@ -81,8 +81,12 @@ func (r *run) update(ctx context.Context, provider providers.Provider, s plan.St
 	if before == nil { // adopted: all that is known of it is what was seen
 		before = &c.Seen.Object
 	}
+	edits, err := r.finalEdits(c, want)
+	if err != nil {
+		return err
+	}
 	job := providers.Job{
-		Addr: c.Addr, ID: c.ID, Want: want, Prior: before, Digest: c.Seen.Digest, Edits: r.finalEdits(c, want),
+		Addr: c.Addr, ID: c.ID, Want: want, Prior: before, Digest: c.Seen.Digest, Edits: edits,
 		Marker: resource.Marker{Lineage: r.plan.Base.Lineage, Addr: c.Addr, Nonce: before.Nonce},
 	}
 	return r.recorded(ctx, s, c, job, func(ctx context.Context, job providers.Job) (resource.Object, error) {
@@ -94,16 +98,23 @@ func (r *run) update(ctx context.Context, provider providers.Provider, s plan.St
 }
 
 // finalEdits are the plan's edits with what was unknown filled in. An edit
-// whose value turned out to be there already falls away.
-func (r *run) finalEdits(c *plan.Change, want resource.Resource) []resource.Edit {
+// whose value turned out to be there already falls away; one that turned out
+// to need a replacement, or to be impossible, was not what the plan showed.
+func (r *run) finalEdits(c *plan.Change, want resource.Resource) ([]resource.Edit, error) {
 	hasUnknown := false
 	for _, e := range c.Edits {
 		hasUnknown = hasUnknown || !e.New.IsWhollyKnown()
 	}
 	if !hasUnknown {
-		return c.Edits
+		return c.Edits, nil
 	}
-	return resource.Diff(r.Kinds[c.Addr.Kind], c.Before, want, c.Seen, r.Session.State().Sealer())
+	edits := resource.Diff(r.Kinds[c.Addr.Kind], c.Before, want, c.Seen, r.Session.State().Sealer())
+	for _, e := range edits {
+		if e.Effect >= resource.Replace {
+			return nil, fmt.Errorf("%s: now that its value is known the change is %q (%s); plan again", e.Path, e.Effect, e.Reason)
+		}
+	}
+	return edits, nil
 }
 
 func onlyRecords(edits []resource.Edit) bool {
@@ -147,9 +158,9 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 		Attrs: record(&kind.Schema, sealed, made.Attrs),
 	}
 	if err != nil {
-		if job.Prior != nil { // some edits may not have been made
-			object.Attrs = resource.Merge(&kind.Schema, job.Prior.Attrs, sealed)
-			object.Needs = union(job.Prior.Needs, object.Needs)
+		if c.Before != nil && job.Prior != nil { // some edits may not have been made
+			object.Attrs = resource.Merge(&kind.Schema, c.Before.Attrs, sealed)
+			object.Needs = union(c.Before.Needs, object.Needs)
 		}
 		return errors.Join(err, r.Session.Failed(durable, seq, c.Addr, &object, err))
 	}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 
 	"github.com/proximity-cli/proximity/internal/plan"
 	"github.com/proximity-cli/proximity/internal/providers"
@@ -42,6 +43,12 @@ func (s *slots) add(step plan.Step, o Options, want resource.Resource) {
 		needed = append(needed, providers.Slot{Name: everywhere, Max: o.Parallel})
 	}
 	for _, slot := range needed {
+		if slot.Name != everywhere {
+			slot.Name = want.Host + " " + slot.Name
+		}
+		if slices.Contains(s.taken[step], slot.Name) {
+			continue // to wait for oneself would be for ever
+		}
 		if s.places[slot.Name] == nil {
 			s.places[slot.Name] = make(chan struct{}, max(slot.Max, 1))
 		}
