@@ -80,7 +80,7 @@ func TestLoadOfAWholeEstate(t *testing.T) {
 	require.Equal(t, "local-lvm", resource.Text(db.Want.GetAttr("disk"), "storage"), "defaults hold where the block is left out")
 	require.True(t, db.Want.GetAttr("features").IsNull(), "a block without any value is not asked for")
 	require.Equal(t, "template.pve@debian-13-standard", addresses(db.Needs))
-	require.Equal(t, "main.hcl:21,5", short(*db.Where(resource.Path{"network", "eth0", "ip"})))
+	require.Equal(t, "main.hcl:23,5", short(*db.Where(resource.Path{"network", "eth0", "ip"})))
 
 	blue := find(t, c, `app.web["blue"]`)
 	require.Equal(t, "blue.HOME.ARPA", blue.Want.GetAttr("env").Index(cty.StringVal("HOST")).AsString())
