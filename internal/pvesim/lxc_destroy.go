@@ -102,6 +102,7 @@ func (x *tx) destroyNow(t *task, p destroyPlan) error {
 	for _, volid := range notOwned(g.Config, g.VMID) {
 		t.logf("ignore deletion of '%s', CT %d isn't the owner!", volid, g.VMID)
 	}
+	x.logMissing(t, g)
 	x.changed(g)
 	if g.Running {
 		t.logf("forced to stop CT %d before destroying!", g.VMID)
@@ -115,6 +116,18 @@ func (x *tx) destroyNow(t *task, p destroyPlan) error {
 	}
 	g.Config, g.Pending, g.Deletes, g.Snaps = map[string]string{"lock": "destroyed"}, nil, nil, nil
 	return nil
+}
+
+// logMissing tells of disks in directories that somebody took away.
+func (x *tx) logMissing(t *task, g *guest) {
+	for _, key := range diskOrder(g.Config) {
+		id, name, _ := strings.Cut(volumeOf(g.Config[key]), ":")
+		s := x.storages.at(id)
+		if s == nil || !s.isDir() || ownerOf(id+":"+name) != vmidKey(g.VMID) || x.volume(g.Node, id+":"+name) != nil {
+			continue
+		}
+		t.logf("disk image '%s' does not exist", s.filePath(&volume{Name: name}))
+	}
 }
 
 // dropStrays removes volumes of a container that no setting names.

@@ -4,12 +4,14 @@ import (
 	"time"
 )
 
+// startTime is how long a container takes to start.
+const startTime = 600 * time.Millisecond
+
 // startSteps are the steps of a start: the lock is taken in the task, so trouble with it shows there.
 func startSteps(vmid int) []step {
 	return []step{
 		step{}.locking(guestLock(vmid)).orTimeout(lockTimeout(guestLockFile(vmid))),
-		call("ct.start", startPlan{VMID: vmid}),
-		pause(600 * time.Millisecond),
+		call("ct.start", startPlan{VMID: vmid}).after(startTime),
 	}
 }
 
@@ -49,7 +51,7 @@ func (x *tx) startContainer(c *request) (any, error) {
 		return nil, die("CT %d already running", c.vmid)
 	}
 	start := startPlan{VMID: c.vmid, SkipLock: c.params.Bool("skiplock")}
-	return x.spawn(c, "vzstart", vmidKey(c.vmid), powerLock(c.vmid), call("ct.start", start), pause(600*time.Millisecond)), nil
+	return x.spawn(c, "vzstart", vmidKey(c.vmid), powerLock(c.vmid), call("ct.start", start).after(startTime)), nil
 }
 
 // startNow starts a container, with waiting settings applied before.
@@ -205,7 +207,7 @@ func (x *tx) shutdownNow(t *task, p shutdownPlan) error {
 		return nil
 	}
 	if p.Reboot {
-		t.Steps = append(t.Steps, call("ct.start", startPlan{VMID: p.VMID}), pause(600*time.Millisecond))
+		t.Steps = append(t.Steps, call("ct.start", startPlan{VMID: p.VMID}).after(startTime))
 	}
 	return nil
 }

@@ -95,10 +95,10 @@ var complete = strings.Fields(`
 	pool-crud power-shutdown-reboot power-shutdown-timeout power-start-stop prune put-description put-digest
 	put-mount-stopped put-net-stopped put-rootfs-stopped put-running-delete-after-change
 	put-running-delete-each-key put-running-each-key put-running-mounts put-running-net put-running-revert
-	put-stopped-cpu-memory put-stopped-options put-stopped-text put-tags resize-running resize-stopped
-	restore-errors root-only-settings snapshot-unavailable storage-config storage-status task-list task-log
-	task-stop unknown-paths upload-template users-groups-roles version-and-nodes vzdump-errors vzdump-same-second
-	vzdump-snapshot vzdump-stop
+	put-stopped-cpu-memory put-stopped-options put-stopped-text put-tags resize-running resize-stopped restore
+	restore-errors root-only-settings snapshot-btr snapshot-unavailable storage-config storage-content
+	storage-status task-list task-log task-stop unknown-paths upload-template users-groups-roles version-and-nodes
+	vzdump-errors vzdump-same-second vzdump-snapshot vzdump-stop
 `)
 
 // TestRecordings sends the requests that a real node was sent to an estate like that node and compares everything it

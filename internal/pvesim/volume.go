@@ -169,6 +169,8 @@ func (s *storage) filePath(v *volume) string {
 		return path.Join(s.Path, kind, file)
 	}
 	switch {
+	case s.Type == "btrfs" && v.Format == "raw":
+		return path.Join(s.Path, "images", strings.TrimSuffix(v.Name, ".raw"), "disk.raw")
 	case s.isDir():
 		return path.Join(s.Path, "images", v.Name)
 	case s.Type == "zfspool":
