@@ -61,13 +61,10 @@ func TestChangesOfARunningApp(t *testing.T) {
 		{"environment goes away", values{"env": cty.MapVal(map[string]cty.Value{"A": str("1")})}, nil, "restart", "env: -"},
 
 		{"the disk grows", nil, values{"disk": object("disk", values{"size": gibibytes(6), "storage": str("local-lvm")})}, "resize", "rootfs: size=6G"},
-		{"the disk moves", nil, values{"disk": object("disk", values{"size": gibibytes(4), "storage": str("nvme")})}, "move", "rootfs: nvme:"},
-		{"the disk grows and moves", nil, values{"disk": object("disk", values{"size": gibibytes(5), "storage": str("nvme")})}, "resize move", "rootfs: size=5G"},
 		{"options of the disk wait", nil, values{"disk": object("disk", values{"size": gibibytes(4), "storage": str("local-lvm"),
 			"mount_options": textSet([]string{"noatime"})})}, "restart", "rootfs: mountoptions=noatime"},
 		{"a volume comes", nil, oneVolume(nil), "live", "mp0: mp=/data"},
 		{"a volume grows", oneVolume(nil), oneVolume(values{"size": gibibytes(9)}), "resize", "mp0: size=9G"},
-		{"a volume moves", oneVolume(nil), oneVolume(values{"storage": str("nvme")}), "move", "mp0: nvme:"},
 		{"a volume gets another path", oneVolume(nil), oneVolume(values{"path": str("/srv")}), "restart", "mp0: mp=/srv"},
 		{"a volume leaves the backups", oneVolume(nil), oneVolume(values{"backup": cty.False}), "restart", "mp0: backup=0"},
 		{"a volume goes and stays as unused", oneVolume(nil), without("volume"), "restart", "unused0: local-lvm:"},
@@ -79,7 +76,6 @@ func TestChangesOfARunningApp(t *testing.T) {
 		{"an interface loses its VLAN", oneNetwork(values{"bridge": str("vmbr0"), "vlan": whole(5)}), oneNetwork(values{"bridge": str("vmbr0")}), "live", "net0: name=eth0"},
 		{"an interface goes", oneNetwork(values{"bridge": str("vmbr0")}), without("network"), "live", "net0: -"},
 
-		{"it moves to another node", nil, values{"node": str("pve2")}, "migrate", "hostname: web"},
 		{"it stops", nil, values{"running": cty.False}, "live", "hostname: web"},
 		{"only we care", nil, values{"restart": str("manual")}, "record", ""},
 	} {
@@ -112,8 +108,6 @@ func TestChangesOfAStoppedApp(t *testing.T) {
 		{"time zone", nil, values{"timezone": str("UTC")}, "live", "timezone: UTC"},
 		{"a volume comes", nil, oneVolume(nil), "live", "mp0: mp=/data"},
 		{"a volume goes for good", oneVolume(values{"on_remove": str("destroy")}), without("volume"), "live", "unused0: -"},
-		{"a volume moves", oneVolume(nil), oneVolume(values{"storage": str("nvme")}), "move", "mp0: nvme:"},
-		{"it moves to another node", nil, values{"node": str("pve3")}, "migrate", "hostname: web"},
 	} {
 		timeless(t, c.name, func(t *testing.T) {
 			l := openLab(t, pvesim.Options{})

@@ -1,0 +1,89 @@
+package proxmox
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/diag"
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+func proposals(create bool, wants ...resource.Resource) []providers.Proposal {
+	var all []providers.Proposal
+	for i, want := range wants {
+		all = append(all, providers.Proposal{ID: fmt.Sprint(2000 + i), Create: create, Want: want})
+	}
+	return all
+}
+
+func TestPrecheck(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	sample := app("sample", nil)
+	found, err := l.Observe(t.Context(), []providers.Target{{Addr: sample.Addr, Want: &sample}})
+	require.NoError(t, err)
+	static := func(ip, gateway string) values {
+		return oneNetwork(values{"bridge": str("vmbr0"), "ip": str(ip), "gateway": textOrNull(gateway)})
+	}
+	disk := func(storage string, size cty.Value) values {
+		return values{"disk": object("disk", values{"size": size, "storage": textOrNull(storage)})}
+	}
+	for _, c := range []struct {
+		name  string
+		wants []values
+		says  []string // summaries, errors and warnings alike
+	}{
+		{"all is well", []values{nil, static("192.0.2.60/24", "192.0.2.1")}, nil},
+		{"node", []values{{"node": str("pve9")}}, []string{`there is no node "pve9"`}},
+		{"no storage", []values{disk("", gibibytes(4))}, []string{"no storage for the disk of app.a0"}},
+		{"unknown storage", []values{disk("nope", gibibytes(4))}, []string{`there is no storage "nope" on node "pve1"`}},
+		{"storage of another kind", []values{disk("local", gibibytes(4))}, []string{`storage "local" cannot hold container disks`}},
+		{"template storage", []values{{"template_storage": str("nvme")}}, []string{`storage "nvme" cannot hold templates`}},
+		{"more than the storage is large", []values{disk("local-lvm", gibibytes(300)), disk("local-lvm", gibibytes(300))}, []string{`too little space on storage "local-lvm"`}},
+		{"bridge", []values{oneNetwork(values{"bridge": str("vmbr7")})}, []string{`there is no bridge "vmbr7" on node "pve1"`}},
+		{"no bridge", []values{oneNetwork(values{})}, []string{"no bridge for eth0 of app.a0"}},
+		{"gateway", []values{static("192.0.2.60/24", "198.51.100.1")}, []string{"gateway 198.51.100.1 is outside of 192.0.2.0/24"}},
+		{"one address twice", []values{static("192.0.2.60/24", ""), static("192.0.2.60/24", "")}, []string{"address 192.0.2.60 is asked for twice"}},
+		{"a VMID of somebody else", []values{{"vmid": whole(100)}}, []string{"VMID 100 is taken"}},
+		{"one VMID twice", []values{{"vmid": whole(500)}, {"vmid": whole(500)}}, []string{"VMID 500 is asked for twice"}},
+		{"a host name twice", []values{{"hostname": str("x")}, {"hostname": str("x")}}, []string{`host name "x" is there twice`}},
+		{"a host name of somebody else", []values{{"hostname": str("wiki-old")}}, []string{`host name "wiki-old" is there twice`}},
+		{"memory", []values{{"memory": gibibytes(40)}, {"memory": gibibytes(40)}}, []string{`node "pve1" may run out of memory`}},
+		{"nothing to make it from", []values{{"template": cty.NilVal}}, []string{"nothing to make app.a0 from"}},
+		{"root only", []values{{"bind": labelled("bind", map[string]values{"/x": {"source": str("/srv")}}),
+			"features": object("features", values{"fuse": cty.True, "nesting": cty.True})}}, []string{"bind./x needs root@pam", "features.fuse needs root@pam"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var wants []resource.Resource
+			for i, set := range c.wants {
+				want := app(fmt.Sprint("a", i), set)
+				want.Range = hcl.Range{Filename: "main.hcl"}
+				wants = append(wants, want)
+			}
+			var summaries []string
+			for _, d := range l.Precheck(found.Survey, proposals(true, wants...)) {
+				summaries = append(summaries, d.Summary)
+				require.NotEmpty(t, d.Detail)
+				require.NotNil(t, d.Subject)
+				if d.Severity == diag.Error {
+					require.NotEmpty(t, d.Hint, d.Summary)
+				}
+			}
+			require.Equal(t, c.says, summaries)
+		})
+	}
+}
+
+// Images need a release that can pull them.
+func TestPrecheckOfImages(t *testing.T) {
+	implied := impliedTemplates(app("web", values{"template": cty.NilVal, "image": str("docker.io/library/nginx:1.27")}))
+	for version, fine := range map[string]bool{"8.4.1": false, "9.0.3": false, "9.1.2": true, "10.0.1": true} {
+		found := New(Options{}).Precheck(resource.Survey{Version: version}, proposals(true, implied...))
+		require.Equal(t, fine, !found.HasErrors(), version)
+	}
+}
