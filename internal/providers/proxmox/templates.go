@@ -10,12 +10,10 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
-	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // place is where templates are kept: a storage as one node sees it.
