@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -58,7 +59,7 @@ func (r *run) nextID(host, after string) (string, error) {
 	}
 	survey := r.plan.Surveys[host]
 	survey.Guests = append(survey.Guests, resource.Guest{ID: number(after)})
-	id, found := survey.Free(taken)
+	id, found := survey.FreeIDs(taken)()
 	if !found {
 		return "", fmt.Errorf("no VMID is free in %d-%d", survey.Range.Low, survey.Range.High)
 	}
@@ -270,10 +271,15 @@ type reporter struct {
 // reporter returns the reporter of one step. The context outlives an
 // interrupt: a task must be recorded even then.
 func (r *run) reporter(durable context.Context, s plan.Step, seq uint64) *reporter {
+	var said sync.Map // warnings: the tasks of one step often repeat each other's
 	return &reporter{
 		task: func(id string) error { return r.Session.Task(durable, seq, id) },
 		say:  func(text string) { r.tell(Progress{s, text}, nil) },
-		warn: func(text string) { r.tell(Warned{s, text}, nil) },
+		warn: func(text string) {
+			if _, again := said.LoadOrStore(text, true); !again {
+				r.tell(Warned{s, text}, nil)
+			}
+		},
 	}
 }
 

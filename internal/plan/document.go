@@ -50,6 +50,9 @@ type DocumentEdit struct {
 	Cause  string         `json:"cause,omitempty"`
 	Reason string         `json:"reason,omitempty"`
 	Unit   string         `json:"unit,omitempty"` // "bytes" or "seconds"
+	// Default says that nobody asked for the value: it is taken because the
+	// configuration says nothing, or repeats what the change says already.
+	Default bool `json:"default,omitempty"`
 }
 
 // DocumentValue is a value, or what can be said of it. Sealed lets two plans
@@ -76,7 +79,7 @@ type DocumentDiagnose struct {
 func (p *Plan) Document(kinds map[string]*resource.Kind, seal resource.Sealer) Document {
 	doc := Document{Version: DocumentVersion, Base: p.Base, Kept: p.Kept, Changes: []DocumentChange{}}
 	for i := range p.Changes {
-		doc.Changes = append(doc.Changes, documentChange(&p.Changes[i], kinds, seal))
+		doc.Changes = append(doc.Changes, p.documentChange(&p.Changes[i], kinds, seal))
 	}
 	for _, d := range p.Diagnostics {
 		plain := DocumentDiagnose{Severity: d.Severity.String(), Summary: d.Summary, Detail: d.Detail, Hint: d.Hint}
@@ -88,7 +91,7 @@ func (p *Plan) Document(kinds map[string]*resource.Kind, seal resource.Sealer) D
 	return doc
 }
 
-func documentChange(c *Change, kinds map[string]*resource.Kind, seal resource.Sealer) DocumentChange {
+func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal resource.Sealer) DocumentChange {
 	out := DocumentChange{
 		Addr: c.Addr, Action: c.Action.Word(), Host: c.Host, ID: c.ID, Reason: c.Reason(), Keeps: c.Seen.Unmanaged,
 	}
@@ -97,6 +100,9 @@ func documentChange(c *Change, kinds map[string]*resource.Kind, seal resource.Se
 		return out // recorded by a version that knew more kinds
 	}
 	out.Lasting = kind.Lasting
+	if kind.ID != nil && p.Base.Serial == 0 {
+		out.ID = "" // it follows from the lineage, and a state that was never saved has none yet
+	}
 	edits := c.Edits
 	if c.After != nil && (c.Action == Create || c.Action == Replace && len(edits) == 0) {
 		edits = leaves(nil, &kind.Schema, c.After.Want)
@@ -131,6 +137,7 @@ func documentEdits(kind *resource.Kind, e resource.Edit, seal resource.Sealer) [
 		Old: documentValue(e.Old, e.Sensitive, seal), New: documentValue(e.New, e.Sensitive, seal),
 	}
 	if a := kind.Schema.At(e.Path); a != nil {
+		out.Default = e.Old.IsNull() && (a.Default != cty.NilVal && a.Default.RawEquals(unmarked(e.New)) || e.Path.String() == "host")
 		out.Unit = [...]string{resource.Plain: "", resource.Size: "bytes", resource.Duration: "seconds"}[a.Unit]
 	}
 	return []DocumentEdit{out}
@@ -165,8 +172,13 @@ func leaves(path resource.Path, b *resource.Block, v cty.Value) []resource.Edit 
 	return edits
 }
 
-func documentValue(v cty.Value, sensitive bool, seal resource.Sealer) *DocumentValue {
+func unmarked(v cty.Value) cty.Value {
 	v, _ = v.UnmarkDeep()
+	return v
+}
+
+func documentValue(v cty.Value, sensitive bool, seal resource.Sealer) *DocumentValue {
+	v = unmarked(v)
 	switch {
 	case v == cty.NilVal || v.IsNull():
 		return nil

@@ -22,10 +22,12 @@ import (
 // beforehand (its VMID, a static address) is known to the next.
 func New(in Input) *Plan {
 	p := &planner{
-		Input:   in,
-		known:   map[addr.Addr]cty.Value{},
-		taken:   map[string]map[string]bool{},
-		missing: map[addr.Addr]bool{},
+		Input:     in,
+		known:     map[addr.Addr]cty.Value{},
+		taken:     map[string]map[string]bool{},
+		free:      map[string]func() (string, bool){},
+		chosenIDs: map[addr.Addr]string{},
+		missing:   map[addr.Addr]bool{},
 		plan: &Plan{
 			Base:    Base{Lineage: in.Prior.Lineage, Serial: in.Prior.Serial, Config: in.Config},
 			Surveys: in.Surveys,
@@ -40,6 +42,7 @@ func New(in Input) *Plan {
 	}
 	p.chosen = choose(in.Select, desired, in.Prior.Objects)
 	p.reserve()
+	p.number(desired)
 	for _, a := range p.inOrder(desired) {
 		p.put(a)
 	}
@@ -56,7 +59,10 @@ type planner struct {
 	Input
 	chosen func(addr.Addr) bool
 	known  map[addr.Addr]cty.Value
-	taken  map[string]map[string]bool // by host: IDs that no new object may have
+	taken  map[string]map[string]bool       // by host: IDs that no new object may have
+	free   map[string]func() (string, bool) // by host: the next ID that is free
+	// chosenIDs are the IDs of what was never made before.
+	chosenIDs map[addr.Addr]string
 	// missing holds what may not be there: it was never made, and could not be
 	// looked at.
 	missing map[addr.Addr]bool
@@ -91,6 +97,34 @@ func (p *planner) reserve() {
 	for _, r := range p.Desired {
 		p.take(r.Host, askedID(r))
 	}
+}
+
+// number chooses the IDs of what was never made, in the order of addresses
+// and not of needs, so that people find them in the order they expect.
+func (p *planner) number(desired map[addr.Addr]resource.Resource) {
+	for _, a := range sorted(desired) {
+		r, kind := desired[a], p.Kinds[a.Kind]
+		_, isRecorded := p.Prior.Objects[a]
+		if isRecorded || kind.ID != nil || kind.Lasting || !p.chosen(a) || askedID(r) != "" || p.Seen[a].Presence != resource.Gone {
+			continue
+		}
+		if id, found := p.nextFree(r.Host); found {
+			p.chosenIDs[a] = id
+			p.take(r.Host, id)
+		}
+	}
+}
+
+// nextFree returns the next ID of a host that nothing has or will have.
+func (p *planner) nextFree(host string) (string, bool) {
+	if p.free[host] == nil {
+		if p.taken[host] == nil {
+			p.taken[host] = map[string]bool{}
+		}
+		survey := p.Surveys[host]
+		p.free[host] = survey.FreeIDs(p.taken[host])
+	}
+	return p.free[host]()
 }
 
 func (p *planner) take(host, id string) {
@@ -205,8 +239,10 @@ func (p *planner) create(c *Change, kind *resource.Kind, why string) {
 		c.ID = c.Addr.Part
 	case c.Before != nil && c.Seen.Presence == resource.Gone && c.Before.Host == c.Host:
 		c.ID = c.Before.ID
+	case p.chosenIDs[c.Addr] != "":
+		c.ID = p.chosenIDs[c.Addr]
 	default:
-		id, found := survey.Free(p.taken[c.Host])
+		id, found := p.nextFree(c.Host)
 		if !found {
 			p.say(diag.Errorf(c.After.Where(nil), "no VMID is free for "+c.Addr.String(),
 				"host %q has all of %d-%d in use", c.Host, survey.Range.Low, survey.Range.High).

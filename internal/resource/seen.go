@@ -77,19 +77,24 @@ type Guest struct {
 // IDRange is the range from which new VMIDs are taken, both ends included.
 type IDRange struct{ Low, High int }
 
-// Free returns the lowest ID of the range that no guest has and that taken
-// does not hold, or false when there is none.
-func (s *Survey) Free(taken map[string]bool) (string, bool) {
+// FreeIDs returns a function that returns another ID of the range each time it
+// is called, lowest first: one that no guest has and that taken does not hold
+// at that moment. It returns false when there is none left.
+func (s *Survey) FreeIDs(taken map[string]bool) func() (string, bool) {
 	used := make(map[int]bool, len(s.Guests))
 	for _, g := range s.Guests {
 		used[g.ID] = true
 	}
-	for id := s.Range.Low; id <= s.Range.High; id++ {
-		if text := strconv.Itoa(id); !used[id] && !taken[text] {
-			return text, true
+	next, last := s.Range.Low, s.Range.High
+	return func() (string, bool) {
+		for ; next <= last; next++ {
+			if id := strconv.Itoa(next); !used[next] && !taken[id] {
+				next++
+				return id, true
+			}
 		}
+		return "", false
 	}
-	return "", false
 }
 
 // Node returns the node of that name, or nil.

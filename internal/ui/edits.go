@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/proximity-cli/proximity/internal/plan"
@@ -19,8 +20,10 @@ type row struct {
 // values to the right.
 const maxPath = 36
 
-// writeEdits lays edits out in columns: sign and path, values, effect.
+// writeEdits lays edits out in columns: sign and path, values, effect. What
+// nobody asked for is left out; JSON has it.
 func writeEdits(b *strings.Builder, edits []plan.DocumentEdit, action string, st Style) {
+	edits = slices.DeleteFunc(slices.Clone(edits), func(e plan.DocumentEdit) bool { return e.Default })
 	paths := 0
 	for _, e := range edits {
 		paths = max(paths, min(width(pathOf(e)), maxPath))

@@ -3,6 +3,7 @@ package ui
 import (
 	"encoding/json"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/addr"
@@ -24,8 +25,9 @@ type head struct {
 func headOf(kind string) head { return head{JSONVersion, kind} }
 
 // Lines writes JSON objects, one a line. The first error stays, and nothing
-// is written after it. It is not safe for concurrent use.
+// is written after it. It is safe for concurrent use.
 type Lines struct {
+	mu      sync.Mutex
 	encoder *json.Encoder
 	err     error
 }
@@ -38,9 +40,15 @@ func NewLines(w io.Writer) *Lines {
 }
 
 // Err returns the first error of writing.
-func (l *Lines) Err() error { return l.err }
+func (l *Lines) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
 
 func (l *Lines) write(line any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.err == nil {
 		l.err = l.encoder.Encode(line)
 	}
@@ -184,6 +192,12 @@ func (l *Lines) Observe(e apply.Event) {
 	}
 	l.write(line)
 }
+
+// Say writes a line of talk; Lines is a Progress.
+func (l *Lines) Say(text string) { l.Object("note", map[string]any{"text": Clean(text)}) }
+
+// Close does nothing: there is nothing to take back.
+func (l *Lines) Close() {}
 
 // Summary writes how a run ended.
 func (l *Lines) Summary(s apply.Summary) {

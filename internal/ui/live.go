@@ -26,6 +26,7 @@ type live struct {
 	running []runningStep // oldest first
 	ended   int
 	drawn   int // lines that the next redraw takes back
+	warned  once
 }
 
 type runningStep struct {
@@ -61,6 +62,9 @@ func (l *live) tick() {
 func (l *live) Observe(e apply.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.warned.repeats(e) {
+		return
+	}
 	switch e := e.(type) {
 	case apply.Started:
 		l.running = append(l.running, runningStep{step: e.Step, doing: verb(e.Step, e.Change)[0], since: time.Now()})

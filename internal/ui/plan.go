@@ -32,7 +32,7 @@ func Plan(doc plan.Document, st Style) string {
 	}
 	writeLasting(&b, doc)
 	if len(doc.Changes) > 0 && doc.Kept > 0 {
-		fmt.Fprintf(&b, "Unchanged: %s.\n", plural(doc.Kept, "resource"))
+		fmt.Fprintf(&b, "Unchanged: %s.\n", Plural(doc.Kept, "resource"))
 	}
 	b.WriteString(st.paint(bold, Count(doc)) + "\n")
 	return b.String()
@@ -100,9 +100,12 @@ func writeChange(b *strings.Builder, c plan.DocumentChange, st Style) {
 	}
 	var asked, drifted []plan.DocumentEdit
 	for _, e := range c.Edits {
-		if e.Cause == "drift" && e.Effect != "record" {
+		switch {
+		case c.Action == "create" && len(e.Path) == 1 && e.Path[0] == "host":
+			// stands in the head already
+		case e.Cause == "drift" && e.Effect != "record":
 			drifted = append(drifted, e)
-		} else {
+		default:
 			asked = append(asked, e)
 		}
 	}

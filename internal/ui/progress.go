@@ -25,13 +25,39 @@ func NewProgress(s *Stream, total int) Progress {
 	if s.Terminal() {
 		return newLive(s, total)
 	}
-	return &plainProgress{stream: s}
+	return NewPlain(s)
 }
 
+// NewPlain returns a progress of plain lines, whatever the stream is.
+func NewPlain(s *Stream) Progress { return &plainProgress{stream: s} }
+
 // plainProgress writes a line for each event that is worth one.
-type plainProgress struct{ stream *Stream }
+type plainProgress struct {
+	stream *Stream
+	warned once
+}
+
+// once remembers warnings: several tasks of one step often say the same.
+type once map[apply.Warned]bool
+
+// repeats reports whether an event is a warning that was heard before.
+func (o *once) repeats(e apply.Event) bool {
+	w, isWarning := e.(apply.Warned)
+	if !isWarning {
+		return false
+	}
+	if *o == nil {
+		*o = once{}
+	}
+	heard := (*o)[w]
+	(*o)[w] = true
+	return heard
+}
 
 func (p *plainProgress) Observe(e apply.Event) {
+	if p.warned.repeats(e) {
+		return
+	}
 	if s, isStart := e.(apply.Started); isStart {
 		fmt.Fprintf(p.stream, "%s: %s…\n", s.Step.Addr, verb(s.Step, s.Change)[0])
 	} else if line := outcome(e, p.stream.Style()); line != "" {
@@ -135,9 +161,9 @@ func (t *Tally) Observe(e apply.Event) {
 	}
 }
 
-// Summary returns how a run ended: what was done, each failure with its
-// cause and lines, what was skipped and why, and what was not started.
-func (t *Tally) Summary(took time.Duration, sources Sources, st Style) string {
+// Failures returns each failure with its cause and lines, what was skipped and
+// why, and what was not started; "" when everything was done.
+func (t *Tally) Failures(sources Sources, st Style) string {
 	var b strings.Builder
 	for _, f := range t.failed {
 		b.WriteString("\n" + Diagnostics(failure(f), sources, st))
@@ -157,12 +183,16 @@ func (t *Tally) Summary(took time.Duration, sources Sources, st Style) string {
 	if b.Len() > 0 {
 		b.WriteByte('\n')
 	}
+	return b.String()
+}
+
+// Summary returns how a run ended, in one line.
+func (t *Tally) Summary(took time.Duration, st Style) string {
 	head, l := "Applied", green
 	if len(t.failed)+len(t.skipped)+len(t.notStarted) > 0 {
 		head, l = "Applied in part", danger
 	}
-	b.WriteString(st.paint(l, head+":") + " " + t.counts() + " in " + elapsed(took) + ".\n")
-	return b.String()
+	return st.paint(l, head+":") + " " + t.counts() + " in " + elapsed(took) + ".\n"
 }
 
 // counts returns "3 created, 1 failed".

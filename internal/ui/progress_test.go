@@ -36,6 +36,7 @@ func aRun() []apply.Event {
 		apply.Progress{Step: put("web"), Text: "extracting \x1b[31marchive\n"},
 		apply.Started{Step: put("db"), Change: creates("db")},
 		apply.Warned{Step: put("db"), Text: "the first answer was lost"},
+		apply.Warned{Step: put("db"), Text: "the first answer was lost"}, // is shown once
 		apply.Done{Step: put("web"), Change: creates("web"), ID: "2002", Took: 4100 * time.Millisecond},
 		apply.Failed{Step: put("db"), Change: creates("db"), Err: errors.New("storage \"nvme\" is full\nsecond line"), Took: time.Minute},
 		apply.Skipped{Step: put("shop"), Change: creates("shop"), Because: put("db")},
@@ -70,8 +71,8 @@ func TestSummaryNamesWhatFailedAndWhatThatHeldBack(t *testing.T) {
 	for _, e := range aRun() {
 		tally.Observe(e)
 	}
-	golden(t, "summary", tally.Summary(61*time.Second, sources, Style{}))
-	require.Equal(t, "Applied: nothing was done in 0.0s.\n", new(Tally).Summary(0, nil, Style{}))
+	golden(t, "summary", tally.Failures(sources, Style{})+tally.Summary(61*time.Second, Style{}))
+	require.Equal(t, "Applied: nothing was done in 0.0s.\n", new(Tally).Summary(0, Style{}))
 }
 
 // screen is what a terminal shows after text was written to it, for the few

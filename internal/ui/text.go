@@ -68,8 +68,8 @@ func wrap(text, indent string, n int) string {
 	return out.String()
 }
 
-// plural returns "1 change" or "2 changes".
-func plural(n int, noun string) string {
+// Plural returns "1 change" or "2 changes".
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
