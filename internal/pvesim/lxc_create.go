@@ -137,11 +137,11 @@ func (x *tx) stored(key, value string) (string, bool) {
 
 // checkNICs is the error of an interface whose MTU its bridge does not have.
 func (x *tx) checkNICs(config map[string]string) error {
-	for key, text := range config {
+	for _, key := range slices.Sorted(maps.Keys(config)) {
 		if stem(key) != "net" {
 			continue
 		}
-		nic := props("net", text)
+		nic := props("net", config[key])
 		b, known := x.meta.at("").Bridges[nic["bridge"]]
 		mtu, bridgeMTU := schema.Values(nic).Int("mtu", 0), b.MTU
 		if bridgeMTU == 0 {
