@@ -90,6 +90,7 @@ func (a *api) ok(method, path string, form url.Values) any {
 // wait lets time go by until a task has ended and returns how.
 func (a *api) wait(upid any) string {
 	a.t.Helper()
+	require.Contains(a.t, upid, "UPID:")
 	node := strings.Split(upid.(string), ":")[1]
 	for range 10000 {
 		status := a.ok("GET", fmt.Sprintf("/nodes/%s/tasks/%s/status", node, upid), nil).(map[string]any)
