@@ -179,7 +179,7 @@ func withOthers(a *Attr, prior, want, live cty.Value) cty.Value {
 	switch {
 	case len(members) > 0:
 		return cty.SetVal(members)
-	case live.IsNull() || want.IsNull():
+	case want.IsNull():
 		return cty.NullVal(a.Type)
 	}
 	return cty.SetValEmpty(a.Type.ElementType())
