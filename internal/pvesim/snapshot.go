@@ -244,8 +244,13 @@ func (x *tx) rollback(t *task, p snapshotPlan) error {
 	delete(config, "snaptime")
 	config["parent"] = p.Name
 	setOrDelete(config, "description", g.Config["description"])
-	keepUnused(config, g.Config)
+	before := g.Config
 	g.Config, g.Pending, g.Deletes = config, nil, nil
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if isDisk(key) || stem(key) == "unused" {
+			g.addUnused(volumeOf(before[key]))
+		}
+	}
 	for volid, files := range s.Content {
 		if v := x.volume(g.Node, volid); v != nil {
 			v.Files, v.Size = maps.Clone(files), s.Sizes[volid]
@@ -276,25 +281,4 @@ func (x *tx) newerSnapshot(g *guest, s *snapshot) string {
 		}
 	}
 	return ""
-}
-
-// keepUnused keeps the disks of a container that settings from before do not name.
-func keepUnused(config, now map[string]string) {
-	named := map[string]bool{}
-	for key, text := range config {
-		if isDisk(key) || stem(key) == "unused" {
-			named[volumeOf(text)] = true
-		}
-	}
-	next := 0
-	for _, key := range slices.Sorted(maps.Keys(now)) {
-		volid := volumeOf(now[key])
-		if !isDisk(key) && stem(key) != "unused" || named[volid] || mountKind(volid) != "volume" {
-			continue
-		}
-		for config["unused"+strconv.Itoa(next)] != "" {
-			next++
-		}
-		config["unused"+strconv.Itoa(next)] = volid
-	}
 }
