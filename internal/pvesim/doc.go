@@ -12,6 +12,12 @@
 //     process, as on a node that outlived its client. A step may take or drop a lock, write log lines and have an effect.
 //   - An effect is what a step does to the world, known by its name.
 //
+// # In tests
+//
+// Options.Clock steps simulated time, Options.Seed says what there is, Sim.World copies what there is without HTTP, Sim.Edit
+// changes it as somebody else would, and a Fault makes requests go wrong. The same seed, clock and Options.Rand give the
+// same world, to the last MAC address. TestRecordings names the scenarios of a real node that are answered alike.
+//
 // # Adding an operation
 //
 // The parameters of an operation come from schema.Find, as does its declared permission: both are checked before the
