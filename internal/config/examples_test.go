@@ -13,14 +13,14 @@ import (
 
 // TestExamplesLoadAndAreTidy holds what newcomers copy against the real kinds.
 func TestExamplesLoadAndAreTidy(t *testing.T) {
-	real := map[string]*resource.Kind{}
+	proxmoxKinds := map[string]*resource.Kind{}
 	for _, kind := range proxmox.Kinds() {
-		real[kind.Name] = kind
+		proxmoxKinds[kind.Name] = kind
 	}
 	environment := map[string]string{"PVE_ENDPOINT": "https://pve.example.net:8006", "PVE_TOKEN_ID": "proximity@pve!cli", "PVE_TOKEN": "x"}
 	for dir, apps := range map[string]int{"homelab": 14, "minimal": 1, "existing-node": 1} {
 		root := filepath.Join("..", "..", "examples", dir)
-		c, problems := Load(Options{Dir: root, Kinds: real, Version: "0.1.0", LookupEnv: func(name string) (string, bool) {
+		c, problems := Load(Options{Dir: root, Kinds: proxmoxKinds, Version: "0.1.0", LookupEnv: func(name string) (string, bool) {
 			text, ok := environment[name]
 			return text, ok
 		}})

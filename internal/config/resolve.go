@@ -67,11 +67,10 @@ func (s *session) resolve(b *block, inst instance) (resource.Resource, []meeting
 	r := resource.Resource{Addr: inst.addr, Life: b.life, Range: b.at, At: b.written}
 	d := &decoder{session: s, what: inst.addr.String(), top: b.body, fixed: map[string]cty.Value{}}
 	d.host, d.problems = s.hostOf(b, vars)
+	d.fixed["host"] = cty.UnknownVal(cty.String) // what is wrong with it was said
 	if d.host != nil {
 		r.Host = d.host.Name
-		if b.kind.Schema.Attrs["host"] != nil {
-			d.fixed["host"] = cty.StringVal(r.Host)
-		}
+		d.fixed["host"] = cty.StringVal(r.Host)
 	}
 	s.mirror(b, inst, d)
 	r.Want = d.block(&b.kind.Schema, b.body, vars)

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/proximity-cli/proximity/internal/addr"
@@ -271,6 +273,13 @@ func fromHCL(list hcl.Diagnostics) diag.List {
 		p := &problems[i]
 		p.Summary = strings.ToLower(p.Summary[:min(1, len(p.Summary))]) + p.Summary[min(1, len(p.Summary)):]
 		p.Summary, p.Detail = strings.TrimSuffix(p.Summary, "."), strings.TrimSuffix(p.Detail, ".")
+		if call, ok := list[i].Extra.(hclsyntax.FunctionCallDiagExtra); ok && call.FunctionCallError() != nil {
+			p.Summary, p.Detail = "cannot call "+call.CalledFunctionName(), call.FunctionCallError().Error()
+			var f *fault
+			if errors.As(call.FunctionCallError(), &f) {
+				p.Hint = f.hint
+			}
+		}
 	}
 	return problems
 }
