@@ -2,7 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/proximity-cli/proximity/internal/config"
@@ -27,38 +29,46 @@ func (a *app) connect(hosts map[string]*config.Host) (providers.Set, func(), err
 			}
 		}
 	}
-	for name, h := range hosts {
-		options := clientOptions(h)
-		if seedName, simulated := strings.CutPrefix(h.Endpoints[0], "sim:"); simulated {
-			sim, err := embedded(name, seedName)
-			if err != nil {
-				closeAll()
-				return nil, nil, fmt.Errorf("host %q: %w", name, err)
-			}
-			closers = append(closers, sim.Close)
-			options.Endpoints, options.Transport = []string{"https://" + name + ".sim:8006"}, sim.Transport()
-			options.TokenID, options.TokenSecret = sim.Token()
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		provider, closer, err := connectHost(hosts[name])
+		if closer != nil {
+			closers = append(closers, closer)
 		}
-		client, err := pve.New(options)
 		if err != nil {
 			closeAll()
 			return nil, nil, fmt.Errorf("host %q: %w", name, err)
 		}
-		set[name] = proxmox.New(proxmox.Options{
-			Host: name, Client: client, Range: h.Range,
-			PerNode: h.Limits.PerNode, PerStorage: h.Limits.PerStorage, Parallel: h.Limits.Parallel,
-		})
+		set[name] = provider
 	}
 	return set, closeAll, nil
 }
 
-// clientOptions says how the API of a host is reached.
-func clientOptions(h *config.Host) pve.Options {
-	return pve.Options{
+// connectHost returns the provider of one host and, for an embedded simulator,
+// what closes it.
+func connectHost(h *config.Host) (providers.Provider, func() error, error) {
+	options := pve.Options{
 		Endpoints: h.Endpoints, TokenID: h.TokenID, TokenSecret: h.TokenSecret.Reveal(),
-		Username: h.Username, Password: h.Password.Reveal(), Fingerprint: h.Fingerprint,
-		CAFile: h.CAFile, Insecure: h.Insecure, Parallel: h.Limits.Parallel,
+		Username: h.Username, Password: h.Password.Reveal(),
+		Fingerprint: h.Fingerprint, CAFile: h.CAFile, Insecure: h.Insecure, Parallel: h.Limits.Parallel,
 	}
+	var closer func() error
+	if name, simulated := strings.CutPrefix(h.Endpoints[0], "sim:"); simulated {
+		sim, err := embedded(h.Name, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		closer = sim.Close
+		options = pve.Options{Endpoints: []string{"https://" + h.Name + ".sim:8006"}, Transport: sim.Transport()}
+		options.TokenID, options.TokenSecret = sim.Token()
+	}
+	client, err := pve.New(options)
+	if err != nil {
+		return nil, closer, err
+	}
+	return proxmox.New(proxmox.Options{
+		Host: h.Name, Client: client, Range: h.Range,
+		PerNode: h.Limits.PerNode, PerStorage: h.Limits.PerStorage, Parallel: h.Limits.Parallel,
+	}), closer, nil
 }
 
 // embedded opens the simulator that belongs to a host of the configuration.

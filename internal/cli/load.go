@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/proximity-cli/proximity/internal/config"
@@ -24,42 +26,56 @@ func kindsByName() map[string]*resource.Kind {
 // load reads the configuration of the working directory, or the one that a
 // plan file was made from. All that is wrong with it is one error.
 func (a *app) load(saved *config.Sources) error {
-	vars, err := assignments(a.vars)
+	vars, err := a.variables()
 	if err != nil {
 		return err
 	}
 	o := config.Options{
-		Dir: ".", Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(),
+		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(),
 	}
-	var problems diag.List
+	load := config.Load
 	if saved != nil {
-		a.config, problems = saved.Load(o)
-	} else {
-		a.config, problems = config.Load(o)
+		load = saved.Load
 	}
+	c, problems := load(o)
 	if err := problems.Err(); err != nil {
 		return &exit{exitInvalid, err}
 	}
+	a.config = c
 	a.warn(problems)
-	a.log.Debug("configuration loaded", "resources", len(a.config.Resources), "hosts", len(a.config.Hosts))
+	a.log.Debug("configuration loaded", "resources", len(c.Resources), "hosts", len(c.Hosts))
 	return nil
 }
 
-// assignments splits the values of --var at their first equals sign.
-func assignments(vars []string) (map[string]string, error) {
-	byName := make(map[string]string, len(vars))
-	for _, v := range vars {
-		name, value, found := strings.Cut(v, "=")
+// variables reads the values of --var.
+func (a *app) variables() (map[string]string, error) {
+	vars := make(map[string]string, len(a.vars))
+	for _, text := range a.vars {
+		name, value, found := strings.Cut(text, "=")
 		if !found || name == "" {
-			return nil, &exit{exitUsage, fmt.Errorf("--var %q: write it as NAME=VALUE", v)}
+			return nil, &exit{exitUsage, hinted{fmt.Errorf("--var %q has no value", name), "--var name=value"}}
 		}
-		byName[name] = value
+		vars[name] = value
 	}
-	return byName, nil
+	return vars, nil
 }
 
-// store returns where state is kept.
-func (a *app) store() state.Store { return local.New(".") }
+// openStore returns the place that the configuration keeps state in.
+func (a *app) openStore() (state.Store, error) {
+	want := a.config.Settings.State
+	if want.Type != "local" {
+		return nil, &exit{exitInvalid, diag.List{diag.Errorf(&want.Range, "unknown state store",
+			"%q: this version keeps state in local files", want.Type).WithHint(`state "local" {}`)}.Err()}
+	}
+	for _, name := range slices.Sorted(maps.Keys(want.Attributes)) {
+		return nil, &exit{exitInvalid, diag.List{diag.Errorf(&want.Range, "unknown setting",
+			"the local state store has no setting %q", name)}.Err()}
+	}
+	return localStore(), nil
+}
+
+// localStore keeps state in the working directory.
+func localStore() state.Store { return local.New(".") }
 
 // engine loads the configuration and makes ready for a run: it listens to
 // interrupts and knows the hosts. Nothing has been asked of them yet.
@@ -67,11 +83,15 @@ func (a *app) engine(saved *config.Sources) (*engine, error) {
 	if err := a.load(saved); err != nil {
 		return nil, err
 	}
+	store, err := a.openStore()
+	if err != nil {
+		return nil, err
+	}
 	hosts, closeHosts, err := a.connect(a.config.Hosts)
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{app: a, kinds: kindsByName(), hosts: hosts, store: a.store()}
+	e := &engine{app: a, kinds: kindsByName(), hosts: hosts, store: store}
 	var stop func()
 	e.soft, e.hard, stop = a.interruptible()
 	e.close = func() {

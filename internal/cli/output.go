@@ -43,7 +43,7 @@ func (a *app) evaluate() ([]config.Output, error) {
 	if err := a.load(nil); err != nil {
 		return nil, err
 	}
-	st, err := state.Read(context.Background(), a.store(), kindsByName())
+	st, err := state.Read(context.Background(), localStore(), kindsByName())
 	if err != nil {
 		return nil, err
 	}
