@@ -80,6 +80,18 @@ func (x *tx) unsetDisk(key string) error {
 // biggestFile is the size in bytes above which the file systems of the simulated nodes hold no file.
 const biggestFile = 16 << 40
 
+// cannotGrow is what qemu-img says of a volume that cannot have a size, "" for nothing. Volumes of templates are read-only.
+func (s *storage) cannotGrow(v *volume, size int64) string {
+	switch {
+	case size > biggestFile:
+		return "Could not resize file: File too large"
+	case s.Type == "btrfs" && strings.Contains(v.Name, "/base-"):
+		could := fmt.Sprintf("Could not open '%s': ", s.filePath(v))
+		return could + could + "Read-only file system"
+	}
+	return ""
+}
+
 func (x *tx) resizeNow(t *task, p resizePlan) error {
 	g, err := x.containerOn(t.Node, p.VMID)
 	if err != nil {
@@ -93,8 +105,8 @@ func (x *tx) resizeNow(t *task, p resizePlan) error {
 		return err
 	}
 	s := x.storages.at(v.Storage)
-	if size > biggestFile {
-		t.logf("qemu-img: Could not resize file: File too large")
+	if trouble := s.cannotGrow(v, size); trouble != "" {
+		t.logf("qemu-img: %s", trouble)
 		return die("command '/usr/bin/qemu-img resize '--preallocation=off' -f raw %s %d' failed: exit code 1", s.filePath(v), size)
 	}
 	x.changed(g)
