@@ -89,16 +89,16 @@ type recordedTask struct {
 var complete = strings.Fields(`
 	acl auth-privsep-token auth-ticket auth-token automation-role backup-notes-protect boolean-forms
 	cluster-resources config-readback create-bad-mounts create-bad-net create-bad-template create-bad-values
-	create-full-unprivileged create-minimal create-password-keys create-start create-start-fails create-vmid-taken
-	delete-forms delete-purge during-create form-encoding http-bodies interfaces job-crud job-errors job-included
-	job-schedules locked-container missing-guest nextid parallel-four parallel-same-vmid permissions-endpoint
-	pool-crud power-shutdown-reboot power-shutdown-timeout power-start-stop prune put-description put-digest
-	put-mount-stopped put-net-stopped put-rootfs-stopped put-running-delete-after-change
-	put-running-delete-each-key put-running-each-key put-running-mounts put-running-net put-running-revert
-	put-stopped-cpu-memory put-stopped-options put-stopped-text put-tags resize-running resize-stopped restore
-	restore-errors root-only-settings snapshot-btr snapshot-unavailable storage-config storage-content
-	storage-status task-list task-log task-stop unknown-paths upload-template users-groups-roles version-and-nodes
-	vzdump-errors vzdump-same-second vzdump-snapshot vzdump-stop
+	create-full-unprivileged create-minimal create-password-keys create-start create-start-fails
+	create-vmid-taken delete-forms delete-purge during-create form-encoding http-bodies interfaces job-crud
+	job-errors job-included job-schedules locked-container missing-guest nextid parallel-four parallel-same-vmid
+	permissions-endpoint pool-crud power-shutdown-reboot power-shutdown-timeout power-start-stop prune
+	put-description put-digest put-mount-stopped put-net-stopped put-rootfs-stopped
+	put-running-delete-after-change put-running-delete-each-key put-running-each-key put-running-mounts
+	put-running-net put-running-revert put-stopped-cpu-memory put-stopped-options put-stopped-text put-tags
+	resize-running resize-stopped restore restore-errors root-only-settings snapshot-btr snapshot-unavailable
+	storage-config storage-content storage-status task-list task-log task-stop unknown-paths upload-template
+	users-groups-roles version-and-nodes vzdump-errors vzdump-same-second vzdump-snapshot vzdump-stop
 `)
 
 // TestRecordings sends the requests that a real node was sent to an estate like that node and compares everything it
