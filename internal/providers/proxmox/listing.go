@@ -62,6 +62,12 @@ func (l listing) isOffline(node string) bool {
 	})
 }
 
+func (l listing) hasStorage(at place) bool {
+	return slices.ContainsFunc(l.rows, func(r row) bool {
+		return r.Type == "storage" && r.Node == at.node && r.Storage == at.storage
+	})
+}
+
 func (l listing) nodes() []string {
 	var names []string
 	for _, r := range l.rows {

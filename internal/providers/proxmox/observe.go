@@ -57,7 +57,7 @@ func (p *Provider) see(ctx context.Context, all listing, jobs jobLister, t provi
 	case "backup_policy":
 		return p.seePolicy(ctx, jobs, t)
 	case "template":
-		return p.seeTemplate(ctx, t)
+		return p.seeTemplate(ctx, all, t)
 	}
 	return unknown(unknownKind(t.Addr.Kind))
 }
@@ -101,7 +101,7 @@ func (p *Provider) surveyBridges(ctx context.Context, s *resource.Survey, nodes 
 	}
 }
 
-// ids returns the VMID to look at: the recorded one, else the one asked for.
+// appID returns the VMID to look at: the recorded one, else the one asked for.
 func appID(t providers.Target) string {
 	if t.Prior != nil {
 		return t.Prior.ID

@@ -11,13 +11,20 @@ import (
 )
 
 // seeTemplate tells whether a template is on its storage. What is not there is
-// Gone, and will be fetched.
-func (p *Provider) seeTemplate(ctx context.Context, t providers.Target) resource.Seen {
+// Gone, and will be fetched. So is what nobody has a place for: Precheck then
+// says what is wrong with the node or storage, at the app that asks for it.
+func (p *Provider) seeTemplate(ctx context.Context, all listing, t providers.Target) resource.Seen {
 	if t.Want == nil {
 		return resource.Seen{Presence: resource.Gone}
 	}
 	from, _ := originOf(t.Want.Want)
 	at := place{resource.Text(t.Want.Want, "node"), resource.Text(t.Want.Want, "storage")}
+	switch {
+	case all.isOffline(at.node):
+		return resource.Seen{Why: fmt.Sprintf("node %s is offline", at.node)}
+	case !all.hasStorage(at):
+		return resource.Seen{Presence: resource.Gone}
+	}
 	volid, err := p.templates.find(ctx, at, from)
 	if err != nil {
 		return unknown(err)
