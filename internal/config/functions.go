@@ -335,8 +335,8 @@ func open(params []function.Parameter) []function.Parameter {
 	return opened
 }
 
-// widths are the numbers in a format that say how wide the result becomes.
-var widths = regexp.MustCompile(`%[-+# 0]*[0-9\[\]*]*\.?([0-9]+)|%[-+# 0]*([0-9]+)`)
+// wide finds numbers in a format that ask for a result of megabytes.
+var wide = regexp.MustCompile(`[1-9][0-9]{6,}`)
 
 // foreseen says why a call would make too much, or "".
 func foreseen(name string, args []cty.Value) string {
@@ -350,10 +350,8 @@ func foreseen(name string, args []cty.Value) string {
 	size := big.NewFloat(0)
 	switch name {
 	case "format", "formatlist":
-		for _, digits := range widths.FindAllStringSubmatch(text(plain, 0), -1) {
-			if len(strings.TrimLeft(digits[1]+digits[2], "0")) > 6 {
-				return "a width has more than six digits"
-			}
+		if wide.MatchString(text(plain, 0)) {
+			return "a width has more than six digits"
 		}
 		return ""
 	case "indent":
