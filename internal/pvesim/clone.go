@@ -182,7 +182,10 @@ func (x *tx) cloneDisk(t *task, p clonePlan) error {
 	if from == nil {
 		return die("clone failed: volume '%s' does not exist", options["volume"])
 	}
-	s := x.storages.at(cmp.Or(p.Storage, from.Storage))
+	s, err := x.storageFor(cmp.Or(p.Storage, from.Storage), p.Node)
+	if err != nil {
+		return die("clone failed: %v", err)
+	}
 	v, err := x.allocate(s, p.Node, p.VMID, from.Size)
 	if err != nil {
 		return die("clone failed: %v", err)

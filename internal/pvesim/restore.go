@@ -153,6 +153,9 @@ func (x *tx) restoreRecover(t *task, p restorePlan) error {
 	}
 	var steps []step
 	for _, d := range disks {
+		if d.Storage != "" && x.storages.at(d.Storage) == nil {
+			return die("%sstorage '%s' does not exist", t.Doing, d.Storage)
+		}
 		steps = append(steps, x.allocationSteps(t.Node, d)...)
 	}
 	extract := seconds(0.1 + float64(v.Size)/(200<<20))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/proximity-cli/proximity/internal/pvesim/schema"
 )
 
 func vzdumpHandlers() map[string]handler {
@@ -120,10 +122,8 @@ func (x *tx) checkOwners(who *identity, run *dumpRun, named bool) {
 
 // steps are those of the task: one run at a time on each node.
 func (r dumpRun) steps(node string) []step {
-	wait := 180 * time.Minute
-	if text, ok := r.Options["lockwait"]; ok {
-		wait = max(time.Duration(numbers(text + " ")[0])*time.Minute, time.Millisecond)
-	}
+	wait := time.Duration(schema.Values(r.Options).Int("lockwait", 180)) * time.Minute
+	wait = max(wait, time.Millisecond) // zero means the patience that locks usually have
 	lock := step{}.locking("vzdump/" + node).patience(wait).orTimeout("unexpected status")
 	lock.Waiting, lock.Got = "INFO: trying to get global lock - waiting...", "INFO: got global lock"
 	return []step{call("vzdump.check", r), lock, call("vzdump.job", r).after(100 * time.Millisecond)}
