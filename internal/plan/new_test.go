@@ -1,0 +1,302 @@
+package plan_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
+	"pgregory.net/rapid"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/diag"
+	"github.com/proximity-cli/proximity/internal/plan"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+type set = map[string]cty.Value
+
+func kinds() map[string]*resource.Kind {
+	return map[string]*resource.Kind{"thing": {
+		Name: "thing", Version: 1,
+		Schema: resource.Block{Attrs: map[string]*resource.Attr{
+			"vmid":   {Type: cty.Number},
+			"label":  {Type: cty.String},
+			"model":  {Type: cty.String},
+			"secret": {Type: cty.String, Sensitive: true},
+			"serial": {Type: cty.String, Role: resource.Computed},
+		}},
+		Judge: func(e resource.Edit, _ resource.Resource, _ resource.Seen) resource.Verdict {
+			if e.Path[0] == "model" || e.Path[0] == "vmid" {
+				return resource.Verdict{Effect: resource.Replace, Reason: "for life"}
+			}
+			return resource.Verdict{Effect: resource.Live}
+		},
+	}}
+}
+
+// scene is an estate in the making: what is wanted, recorded and there.
+type scene struct {
+	plan.Input
+	want map[addr.Addr]resource.Resource
+}
+
+func (s *scene) Resolve(a addr.Addr, _ map[addr.Addr]cty.Value) (resource.Resource, diag.List) {
+	return s.want[a], nil
+}
+
+func at(name string) addr.Addr { return addr.New("thing", name) }
+
+func newScene() *scene {
+	s := &scene{want: map[addr.Addr]resource.Resource{}}
+	s.Kinds = kinds()
+	s.Resolver = s
+	s.Prior = plan.Prior{Lineage: "l", Serial: 7, Objects: map[addr.Addr]resource.Object{}}
+	s.Seen = map[addr.Addr]resource.Seen{}
+	survey := resource.Survey{Range: resource.IDRange{Low: 100, High: 102}}
+	s.Surveys = map[string]resource.Survey{"pve": survey, "lab": survey}
+	return s
+}
+
+// wants asks for a thing; nothing of it is recorded or there.
+func (s *scene) wants(name string, attrs set, needs ...string) *scene {
+	r := resource.Resource{Addr: at(name), Host: "pve", Want: kinds()["thing"].Schema.Value(attrs)}
+	for _, n := range needs {
+		r.Needs = append(r.Needs, at(n))
+	}
+	s.want[at(name)] = r
+	if _, looked := s.Seen[at(name)]; !looked {
+		s.Seen[at(name)] = resource.Seen{Presence: resource.Gone}
+	}
+	return s
+}
+
+// has records a thing and lets it be there as recorded.
+func (s *scene) has(name, id string, attrs set, needs ...string) *scene {
+	o := resource.Object{Addr: at(name), Host: "pve", ID: id, Nonce: "n", Schema: 1, Attrs: kinds()["thing"].Schema.Value(attrs)}
+	for _, n := range needs {
+		o.Needs = append(o.Needs, at(n))
+	}
+	s.Prior.Objects[at(name)] = o
+	s.Seen[at(name)] = resource.Seen{Presence: resource.Present, Object: o}
+	return s
+}
+
+func (s *scene) seen(name string, p resource.Presence) *scene {
+	s.Seen[at(name)] = resource.Seen{Presence: p, Why: "so it is"}
+	return s
+}
+
+func (s *scene) plan() *plan.Plan {
+	s.Desired = slices.Collect(maps.Values(s.want))
+	return plan.New(s.Input)
+}
+
+// show writes a plan in lines: changes, then diagnostics.
+func show(p *plan.Plan) []string {
+	var out []string
+	for _, c := range p.Changes {
+		line := fmt.Sprintf("%c %s %s", c.Action, c.Addr.Name, c.ID)
+		if why := c.Reason(); why != "" {
+			line += ": " + why
+		}
+		out = append(out, line)
+	}
+	for _, d := range p.Diagnostics {
+		out = append(out, d.Severity.String()+": "+d.Summary)
+	}
+	return out
+}
+
+func TestNewDecides(t *testing.T) {
+	a, b := set{"label": cty.StringVal("a")}, set{"label": cty.StringVal("b")}
+	model := func(m string) set { return set{"model": cty.StringVal(m)} }
+	vmid := func(n int64) set { return set{"vmid": cty.NumberIntVal(n)} }
+	protect := func(s *scene, name string) *scene {
+		r := s.want[at(name)]
+		r.Life.PreventDestroy = true
+		s.want[at(name)] = r
+		return s
+	}
+	record := func(s *scene, name string, change func(*resource.Object)) *scene {
+		o := s.Prior.Objects[at(name)]
+		change(&o)
+		s.Prior.Objects[at(name)] = o
+		return s
+	}
+	for _, c := range []struct {
+		name  string
+		scene *scene
+		want  []string
+	}{
+		{"nothing to do", newScene().has("x", "100", a).wants("x", a), nil},
+		{"create takes the lowest free ID", newScene().has("y", "100", a).wants("y", a).wants("x", a), []string{"+ x 101"}},
+		{"explicit IDs are left to those who ask", newScene().wants("a", a).wants("b", vmid(100)), []string{"+ a 101", "+ b 100"}},
+		{"the range is exhausted", newScene().wants("a", a).wants("b", a).wants("c", a).wants("d", a),
+			[]string{"+ a 100", "+ b 101", "+ c 102", "+ d ", "error: no VMID is free for thing.d"}},
+		{"update", newScene().has("x", "100", a).wants("x", b), []string{"~ x 100"}},
+		{"replace names what forces it", newScene().has("x", "100", model("a")).wants("x", model("b")),
+			[]string{"± x 100: model: for life"}},
+		{"another VMID: replaced under the new one", newScene().has("x", "100", vmid(100)).wants("x", vmid(105)),
+			[]string{"± x 105: vmid: for life"}},
+		{"damaged", record(newScene().has("x", "100", a).wants("x", a), "x", func(o *resource.Object) { o.Damaged = true }),
+			[]string{"± x 100: it was made only in part"}},
+		{"gone: made again under its ID", newScene().has("x", "102", a).wants("x", a).seen("x", resource.Gone),
+			[]string{"+ x 102: 102 is gone from the host"}},
+		{"stranger: made under another ID", newScene().has("x", "100", a).wants("x", a).seen("x", resource.Stranger),
+			[]string{"+ x 101: thing 100 on the host is not ours (so it is)"}},
+		{"unknown is left alone", newScene().has("x", "100", a).wants("x", b).seen("x", resource.Unknown),
+			[]string{"warning: cannot look at thing.x"}},
+		{"never made and unknown: what needs it waits", newScene().wants("x", a).seen("x", resource.Unknown).wants("y", a, "x"),
+			[]string{"warning: cannot look at thing.x", "warning: thing.y is held back"}},
+		{"a replace waits for it too", newScene().wants("x", a).seen("x", resource.Unknown).has("y", "100", model("a")).wants("y", model("b"), "x"),
+			[]string{"warning: cannot look at thing.x", "warning: thing.y is held back"}},
+		{"delete", newScene().has("x", "100", a), []string{"- x 100: it is no longer in the configuration"}},
+		{"forget what is gone", newScene().has("x", "100", a).seen("x", resource.Gone),
+			[]string{". x 100: it is gone from the host already"}},
+		{"forget a stranger", newScene().has("x", "100", a).seen("x", resource.Stranger),
+			[]string{". x 100: 100 on the host is not ours (so it is) and stays"}},
+		{"neither deleted nor forgotten", newScene().has("x", "100", a).seen("x", resource.Unknown),
+			[]string{"warning: cannot look at thing.x"}},
+		{"protected from a replace", protect(newScene().has("x", "100", model("a")).wants("x", model("b")), "x"),
+			[]string{"± x 100: model: for life", "error: thing.x is protected by prevent_destroy"}},
+		{"protection is recorded", protect(newScene().has("x", "100", a).wants("x", a), "x"),
+			[]string{"~ x 100: prevent_destroy is recorded anew"}},
+		{"protection is lifted", record(newScene().has("x", "100", a).wants("x", a), "x", func(o *resource.Object) { o.PreventDestroy = true }),
+			[]string{"~ x 100: prevent_destroy is recorded anew"}},
+		{"protected from deletion, though the block is gone", record(newScene().has("x", "100", a), "x", func(o *resource.Object) { o.PreventDestroy = true }),
+			[]string{"- x 100: it is no longer in the configuration", "error: thing.x is protected by prevent_destroy"}},
+		{"needs are recorded", newScene().has("x", "100", a).wants("x", a, "y").has("y", "101", a).wants("y", a),
+			[]string{"~ x 100: what it needs is recorded anew"}},
+		{"moved to another host", record(newScene().has("x", "100", a).wants("x", a), "x", func(o *resource.Object) { o.Host = "lab" }),
+			[]string{`± x 100: it moves from host "lab" to host "pve", and guests cannot`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := c.scene.plan()
+			require.Equal(t, c.want, show(p))
+			again := c.scene.plan()
+			require.Equal(t, p.Document(c.scene.Kinds, c.scene.Prior.Seal), again.Document(c.scene.Kinds, c.scene.Prior.Seal))
+		})
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	s := newScene().has("x", "100", set{"label": cty.StringVal("a")}).wants("x", set{"label": cty.StringVal("a")})
+	delete(s.Prior.Objects, at("x"))
+	require.Equal(t, []string{"< x 100"}, show(s.plan()))
+}
+
+func order(t require.TestingT, p *plan.Plan) []string {
+	steps, cycle := p.Steps.Order()
+	require.Nil(t, cycle)
+	var out []string
+	for _, s := range steps {
+		out = append(out, string(s.Op)+" "+s.Addr.Name)
+	}
+	return out
+}
+
+func TestStepsAreOrdered(t *testing.T) {
+	a, b := set{"model": cty.StringVal("a")}, set{"model": cty.StringVal("b")}
+	label := set{"label": cty.StringVal("l")}
+	for _, c := range []struct {
+		name  string
+		scene *scene
+		want  []string
+	}{
+		{"put after the put of what it needs", newScene().wants("a", a, "z").wants("z", a), []string{"put z", "put a"}},
+		{"drop after the drop of what needed it", newScene().has("a", "100", a).has("z", "101", a, "a"), []string{"drop z", "drop a"}},
+		{"a replace drops first", newScene().has("a", "100", a).wants("a", b), []string{"drop a", "put a"}},
+		{"a replaced need: users drop first and put last",
+			newScene().has("a", "100", a).wants("a", b).has("u", "101", a, "a").wants("u", b, "a"),
+			[]string{"drop u", "drop a", "put a", "put u"}},
+		{"let go before it is dropped", newScene().has("a", "100", a).has("u", "101", set{}, "a").wants("u", label),
+			[]string{"put u", "drop a"}},
+		{"records in a circle can be dropped", newScene().has("a", "100", a, "b").has("b", "101", a, "a"),
+			[]string{"drop a", "drop b"}},
+	} {
+		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, order(t, c.scene.plan())) })
+	}
+}
+
+// TestStepsNeverWaitInACircle draws estates whose records need each other in
+// any way, and whose wishes need only what comes earlier.
+func TestStepsNeverWaitInACircle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newScene()
+		s.Surveys["pve"] = resource.Survey{Range: resource.IDRange{Low: 100, High: 199}}
+		names := []string{"a", "b", "c", "d", "e"}
+		attrs := rapid.SampledFrom([]set{{}, {"model": cty.StringVal("a")}, {"model": cty.StringVal("b")}, {"label": cty.StringVal("l")}})
+		some := func(from []string, label string) (out []string) {
+			for _, n := range from {
+				if rapid.Bool().Draw(t, label) {
+					out = append(out, n)
+				}
+			}
+			return out
+		}
+		for i, n := range names {
+			if rapid.Bool().Draw(t, "recorded") {
+				s.has(n, fmt.Sprint(100+i), attrs.Draw(t, "is"), some(names, "needed")...)
+				if rapid.IntRange(0, 4).Draw(t, "missing") == 0 {
+					s.seen(n, rapid.SampledFrom([]resource.Presence{resource.Gone, resource.Stranger, resource.Unknown}).Draw(t, "presence"))
+				}
+			}
+			if rapid.Bool().Draw(t, "wanted") {
+				s.wants(n, attrs.Draw(t, "wants"), some(names[:i], "needs")...)
+			}
+		}
+		order(t, s.plan())
+	})
+}
+
+func TestSelection(t *testing.T) {
+	a := set{"label": cty.StringVal("a")}
+	estate := func() *scene { return newScene().wants("db", a).wants("web", a, "db").wants("x", a) }
+	built := func() *scene { return newScene().has("db", "100", a).has("web", "101", a, "db").has("x", "102", a) }
+	for _, c := range []struct {
+		name  string
+		scene *scene
+		sel   plan.Selection
+		want  []string
+	}{
+		{"a target and what it needs", estate(), plan.Selection{Targets: []addr.Addr{at("web")}}, []string{"+ db 100", "+ web 101"}},
+		{"excluded, and what needs it", estate(), plan.Selection{Exclude: []addr.Addr{at("db")}}, []string{"+ x 100"}},
+		{"destroy all", built(), plan.Selection{Destroy: true}, []string{"- db 100", "- web 101", "- x 102"}},
+		{"destroy a target and what needs it", built(), plan.Selection{Destroy: true, Targets: []addr.Addr{at("db")}}, []string{"- db 100", "- web 101"}},
+		{"destroy all but one and what it needs", built(), plan.Selection{Destroy: true, Exclude: []addr.Addr{at("web")}}, []string{"- x 102"}},
+		{"replace by wish", newScene().has("x", "100", a).wants("x", a), plan.Selection{Replace: []addr.Addr{at("x")}},
+			[]string{"± x 100: asked for with --replace"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.scene.Select = c.sel
+			require.Equal(t, c.want, show(c.scene.plan()))
+		})
+	}
+}
+
+func TestAFingerprintTellsPlansApart(t *testing.T) {
+	doc := func(label string) plan.Document {
+		s := newScene().wants("x", set{"label": cty.StringVal(label), "secret": cty.StringVal("canary")})
+		return s.plan().Document(s.Kinds, s.Prior.Seal)
+	}
+	base := doc("a")
+	require.Equal(t, base.Fingerprint(), doc("a").Fingerprint())
+	require.NotEqual(t, base.Fingerprint(), doc("b").Fingerprint())
+	for name, change := range map[string]func(*plan.Document){
+		"serial":  func(d *plan.Document) { d.Base.Serial++ },
+		"config":  func(d *plan.Document) { d.Base.Config = "other" },
+		"action":  func(d *plan.Document) { d.Changes[0].Action = "delete" },
+		"id":      func(d *plan.Document) { d.Changes[0].ID = "999" },
+		"destroy": func(d *plan.Document) { d.Destroy = true },
+	} {
+		d := doc("a")
+		change(&d)
+		require.NotEqual(t, base.Fingerprint(), d.Fingerprint(), name)
+	}
+	d := doc("a")
+	d.Diagnostics, d.Kept = []plan.DocumentDiagnose{{Summary: "beware"}}, 9
+	require.Equal(t, base.Fingerprint(), d.Fingerprint())
+}
