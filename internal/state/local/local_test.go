@@ -1,0 +1,166 @@
+package local_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/resource"
+	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/state/local"
+)
+
+// writerDir makes the test binary a process that writes state until it is killed.
+const writerDir = "TEST_WRITER_DIR"
+
+var bg = context.Background()
+
+var kinds = map[string]*resource.Kind{"thing": {
+	Name: "thing", Version: 1,
+	Schema: resource.Block{Attrs: map[string]*resource.Attr{"label": {Type: cty.String}}},
+}}
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(writerDir); dir != "" {
+		fmt.Println(write(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// write opens sessions for ever, and says after each step how many it has done.
+func write(dir string) error {
+	store := local.New(dir)
+	for n := 0; ; {
+		ctx, s, err := state.Open(bg, store, state.Who{User: "writer", PID: os.Getpid()}, kinds)
+		if err != nil {
+			return err
+		}
+		for range 3 {
+			o := resource.Object{
+				Addr: addr.New("thing", fmt.Sprint("t", n%7)), Host: "pve", ID: "100", Schema: 1,
+				Attrs: cty.ObjectVal(map[string]cty.Value{"label": cty.StringVal(strings.Repeat("x", 500))}),
+			}
+			seq, err := s.Begin(ctx, state.Intent{Addr: o.Addr, Op: state.Put, Attrs: o.Attrs})
+			if err == nil {
+				err = s.Done(ctx, seq, o.Addr, &o)
+			}
+			if err != nil {
+				return err
+			}
+			n++
+			fmt.Println("step", n)
+		}
+		if err := s.Close(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// start runs a writer and returns it with what it says.
+func start(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), writerDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return cmd, bufio.NewScanner(out)
+}
+
+func kill(t *testing.T, cmd *exec.Cmd) {
+	require.NoError(t, cmd.Process.Kill())
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Wait(), &exit)
+	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "the writer ended by itself")
+}
+
+// TestAKilledWriterNeverTearsAnything kills a writer a hundred times, each
+// time after other steps; what is read afterwards is whole and never older.
+func TestAKilledWriterNeverTearsAnything(t *testing.T) {
+	dir, serial := t.TempDir(), uint64(0)
+	for i := range 100 {
+		cmd, said := start(t, dir)
+		for range 1 + i%9 {
+			require.True(t, said.Scan())
+			require.Contains(t, said.Text(), "step")
+		}
+		kill(t, cmd)
+		st, err := state.Read(t.Context(), local.New(dir), kinds)
+		require.NoError(t, err, "after kill %d", i)
+		require.GreaterOrEqual(t, st.Serial, serial)
+		serial = st.Serial
+	}
+	_, s, err := state.Open(t.Context(), local.New(dir), state.Who{}, kinds)
+	require.NoError(t, err)
+	require.Contains(t, s.Note(), "took over the lock of writer@")
+	require.NoError(t, s.Close(t.Context()))
+}
+
+func TestTheLockKeepsOtherProcessesOut(t *testing.T) {
+	dir := t.TempDir()
+	_, lock, err := local.New(dir).Lock(t.Context(), state.Who{User: "me"})
+	require.NoError(t, err)
+	cmd, said := start(t, dir)
+	require.True(t, said.Scan())
+	require.Contains(t, said.Text(), "locked by me@")
+	require.Error(t, cmd.Wait())
+	require.NoError(t, lock.Unlock())
+
+	_, lock, err = local.New(dir).Lock(t.Context(), state.Who{})
+	require.NoError(t, err)
+	require.Empty(t, lock.Note(), "the last one gave it back")
+	require.NoError(t, lock.Unlock())
+}
+
+func TestFilesAreForTheirOwnerOnly(t *testing.T) {
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	dir := filepath.Join(t.TempDir(), "new")
+	_, lock, err := local.New(dir).Lock(t.Context(), state.Who{})
+	require.NoError(t, err)
+	require.NoError(t, lock.Save(t.Context(), []byte("{}")))
+	require.NoError(t, lock.Append(t.Context(), []byte("line\n")))
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, files, 3)
+	for _, f := range files {
+		info, err := f.Info()
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), f.Name())
+	}
+	require.NoError(t, lock.Unlock())
+}
+
+// TestATornAppendIsTakenBack lets the file system refuse more than a few bytes.
+func TestATornAppendIsTakenBack(t *testing.T) {
+	store := local.New(t.TempDir())
+	_, lock, err := store.Lock(t.Context(), state.Who{})
+	require.NoError(t, err)
+	require.NoError(t, lock.Append(t.Context(), []byte("first\n")))
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 10, Max: limit.Max}))
+	failed := lock.Append(t.Context(), bytes.Repeat([]byte("x"), 100))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+	require.True(t, errors.Is(failed, syscall.EFBIG), "%v", failed)
+	require.NoError(t, lock.Append(t.Context(), []byte("second\n")))
+	files, err := store.Load(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "first\nsecond\n", string(files.Journal))
+	require.NoError(t, lock.Unlock())
+}
