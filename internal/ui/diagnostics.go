@@ -3,6 +3,7 @@ package ui
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,7 @@ func Diagnostics(list diag.List, sources Sources, st Style) string {
 func writeDiagnostic(b *strings.Builder, d diag.Diagnostic, sources Sources, st Style) {
 	l := [...]look{diag.Error: danger, diag.Warning: yellow, diag.Note: blue}[d.Severity]
 	n := min(st.width(), 100)
-	b.WriteString(wrap(st.paint(l, d.Severity.String()+":")+" "+st.paint(bold, Clean(d.Summary)), "", n))
+	b.WriteString(st.paint(l, d.Severity.String()+":") + " " + st.paint(bold, Clean(d.Summary)) + "\n") // one line, for grep
 	if d.Subject != nil {
 		writePlace(b, "", *d.Subject, l, sources, st)
 	}
@@ -82,8 +83,24 @@ func split(src []byte, r hcl.Range) (before, marked, after string, ok bool) {
 		end = r.Start.Byte + n
 	}
 	markEnd := min(r.End.Byte, end)
-	text := func(from, to int) string { return CleanLines(string(src[from:to])) }
+	line := masked(src[start:end])
+	text := func(from, to int) string { return CleanLines(string(line[from-start : to-start])) }
 	return text(start, r.Start.Byte), text(r.Start.Byte, markEnd), text(markEnd, end), true
+}
+
+// secretText finds the text that is assigned to a name that tells of a secret.
+var secretText = regexp.MustCompile(`(?i)(?:secret|password|passphrase|token|key)\w*"?\s*[=:]\s*"([^"]+)"`)
+
+// masked returns a line of a file with secrets that somebody wrote into it
+// made unreadable, byte by byte. Names of files and variables go as well.
+func masked(line []byte) []byte {
+	line = bytes.Clone(line)
+	for _, found := range secretText.FindAllSubmatchIndex(line, -1) {
+		for i := found[2]; i < found[3]; i++ {
+			line[i] = '*'
+		}
+	}
+	return line
 }
 
 // window cuts a long line so that its marked part can be seen in room cells.

@@ -93,3 +93,12 @@ func TestErrorShowsTheHintOfAnError(t *testing.T) {
 	text := Error(fmt.Errorf("open: %w", hinted{errors.New("it is torn")}), nil, Style{})
 	require.Equal(t, "error: open: it is torn\n  hint: proximity state restore\n", text)
 }
+
+func TestDiagnosticsDoNotShowSecretsOfTheLine(t *testing.T) {
+	src := `host "a" { token_secret = "hunter2", x = wrong }`
+	at := strings.Index(src, "wrong")
+	r := hcl.Range{Filename: "x", Start: hcl.Pos{Line: 1, Column: at + 1, Byte: at}, End: hcl.Pos{Line: 1, Column: at + 6, Byte: at + 5}}
+	text := Diagnostics(diag.List{diag.Errorf(&r, "unknown name", "")}, func(string) []byte { return []byte(src) }, Style{})
+	require.NotContains(t, text, "hunter2")
+	require.Contains(t, text, `token_secret = "*******", x = wrong`)
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"net/url"
+
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/state/local"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden sections of the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"proximity": main})
+}
+
+// TestScripts runs the program as people do. Beside the usual verbs scripts
+// have these:
+//
+//	code N command...      the command ends with exit code N
+//	apply [flag...]        applies, and then requires an empty plan
+//	pve METHOD path [k=v]  a request to the simulated host "lab", behind the program's back
+//	hold                   holds the lock of the state until the script ends
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "apply": applyAndPlan, "pve": request, "hold": hold,
+		},
+	})
+}
+
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: code N command...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// applyAndPlan leaves the output of the apply for the lines that follow.
+func applyAndPlan(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(ts.Exec("proximity", append([]string{"apply", "--auto-approve"}, args...)...))
+	stdout, stderr := ts.ReadFile("stdout"), ts.ReadFile("stderr")
+	if err := ts.Exec("proximity", "plan", "--detailed-exitcode"); err != nil {
+		ts.Fatalf("the plan after the apply: %v", err)
+	}
+	_, err := io.WriteString(ts.Stdout(), stdout)
+	ts.Check(err)
+	_, err = io.WriteString(ts.Stderr(), stderr)
+	ts.Check(err)
+}
+
+// request sends one request and waits for the task that it starts, if any.
+func request(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: pve METHOD path [key=value...]")
+	}
+	sim, err := pvesim.Open(pvesim.Options{Dir: ts.MkAbs(".proximity/sim/lab"), Speed: 1000})
+	ts.Check(err)
+	defer sim.Close()
+	form := url.Values{}
+	for _, pair := range args[2:] {
+		key, value, _ := strings.Cut(pair, "=")
+		form.Add(key, value)
+	}
+	status, body := send(ts, sim, args[0], args[1], form)
+	if (status >= 400) != neg {
+		ts.Fatalf("%s %s: status %d: %s", args[0], args[1], status, body)
+	}
+	_, err = ts.Stdout().Write(append(body, '\n'))
+	ts.Check(err)
+	var answer struct{ Data any }
+	ts.Check(json.Unmarshal(body, &answer))
+	if upid, _ := answer.Data.(string); strings.HasPrefix(upid, "UPID:") {
+		await(ts, sim, upid)
+	}
+}
+
+// await asks for a task until it has ended. The simulated time runs fast.
+func await(ts *testscript.TestScript, sim *pvesim.Sim, upid string) {
+	path := "/nodes/" + strings.Split(upid, ":")[1] + "/tasks/" + upid + "/status"
+	for {
+		_, body := send(ts, sim, http.MethodGet, path, nil)
+		var answer struct {
+			Data struct{ Status, ExitStatus string }
+		}
+		ts.Check(json.Unmarshal(body, &answer))
+		if answer.Data.Status == "stopped" {
+			if answer.Data.ExitStatus != "OK" {
+				ts.Fatalf("%s: %s", upid, answer.Data.ExitStatus)
+			}
+			return
+		}
+	}
+}
+
+func send(ts *testscript.TestScript, sim *pvesim.Sim, method, path string, form url.Values) (int, []byte) {
+	req, err := http.NewRequest(method, "https://lab.sim:8006/api2/json"+path, strings.NewReader(form.Encode()))
+	ts.Check(err)
+	if method == http.MethodGet || method == http.MethodDelete {
+		req.Body, req.ContentLength, req.URL.RawQuery = http.NoBody, 0, form.Encode()
+	} else {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	id, secret := sim.Token()
+	req.Header.Set("Authorization", "PVEAPIToken="+id+"="+secret)
+	resp, err := sim.Transport().RoundTrip(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	return resp.StatusCode, body
+}
+
+// hold takes the lock as another process of this machine would.
+func hold(ts *testscript.TestScript, _ bool, _ []string) {
+	_, lock, err := local.New(ts.MkAbs(".")).Lock(context.Background(), state.Who{
+		User: "kim", Host: "desk", PID: 4711, Command: "proximity apply", Since: time.Unix(1700000000, 0),
+	})
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(lock.Unlock()) })
+}
