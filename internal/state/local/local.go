@@ -76,6 +76,7 @@ func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state
 		return nil, nil, &state.ErrLocked{Store: s.String(), Holder: last}
 	}
 	l := &lock{store: s, file: file}
+	s.sweep()
 	if lastKnown {
 		l.note = fmt.Sprintf("took over the lock of %s, which ended without giving it back", last)
 	}
@@ -92,6 +93,15 @@ func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state
 	return ctx, l, nil
 }
 
+// sweep removes what a Save that was killed left behind. Only the holder of
+// the lock may call it.
+func (s *Store) sweep() {
+	left, _ := filepath.Glob(filepath.Join(s.dir, "."+filepath.Base(s.file())+"*")) // the pattern is well formed
+	for _, path := range left {
+		_ = os.Remove(path) // what stays is swept the next time
+	}
+}
+
 type lock struct {
 	store   *Store
 	file    *flock.Flock
@@ -106,7 +116,8 @@ func (l *lock) Note() string { return l.note }
 // Save replaces the state file by rename, so that a reader and a crash see
 // either the old or the new one, and makes the rename itself durable.
 func (l *lock) Save(_ context.Context, data []byte) error {
-	if err := renameio.WriteFile(l.store.file(), data, 0o600, renameio.IgnoreUmask()); err != nil {
+	if err := renameio.WriteFile(l.store.file(), data, 0o600,
+		renameio.IgnoreUmask(), renameio.WithTempDir(l.store.dir)); err != nil {
 		return err
 	}
 	return syncDir(l.store.dir)

@@ -106,6 +106,9 @@ func TestAKilledWriterNeverTearsAnything(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, s.Note(), "took over the lock of writer@")
 	require.NoError(t, s.Close(t.Context()))
+	left, err := filepath.Glob(filepath.Join(dir, ".*"))
+	require.NoError(t, err)
+	require.Empty(t, left, "what killed writers left behind is swept")
 }
 
 func TestTheLockKeepsOtherProcessesOut(t *testing.T) {
