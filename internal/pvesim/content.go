@@ -27,14 +27,14 @@ func contentEffects() map[string]effect {
 
 // volumeName is what the name of a volume tells, without a look at the storage.
 type volumeName struct {
-	kind   string // vztmpl, iso, backup, snippets, import, or images for disks
-	vmid   int    // the owner, 0 for none
-	format string
+	kind string // vztmpl, iso, backup, snippets, import, or images for disks
+	vmid int    // the owner, 0 for none
 }
 
 // archiveName is the name of a backup with its kind of guest, VMID and time, and with its format.
 var archiveName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^vzdump-(lxc|openvz|qemu)-(\d+)-(\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d)\.(tgz|(?:tar|vma)(?:\.(?:gz|lzo|zst|bz2))?)$`)
+	const stamp, ending = `\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d`, `tgz|(?:tar|vma)(?:\.(?:gz|lzo|zst|bz2))?`
+	return regexp.MustCompile(`^vzdump-(lxc|openvz|qemu)-(\d+)-(` + stamp + `)\.(` + ending + `)$`)
 })
 
 // diskOwner finds the VMID in the name of a disk on a storage that has no directories.
@@ -46,21 +46,14 @@ var diskOwner = sync.OnceValue(func() *regexp.Regexp {
 func (s *storage) describe(name string) volumeName {
 	dir, file := path.Split(name)
 	d := volumeName{kind: contentOf(name)}
-	switch owner := strings.TrimSuffix(dir, "/"); {
+	switch {
 	case d.kind == "backup":
-		d.format = archiveFormat(file)
 		if m := archiveName().FindStringSubmatch(file); m != nil {
 			d.vmid, _ = strconv.Atoi(m[2]) // digits
 		}
-	case d.kind == "vztmpl":
-		d.format = templateFormat(file)
-	case d.kind != "images":
-		d.format = cmp.Or(strings.TrimPrefix(path.Ext(file), "."), d.kind)
-	case s.isDir():
-		d.vmid, _ = strconv.Atoi(owner) // 0 for what is no VMID
-		d.format = cmp.Or(strings.TrimPrefix(path.Ext(file), "."), "raw")
-	default:
-		d.format = s.diskFormat()
+	case d.kind == "images" && s.isDir():
+		d.vmid, _ = strconv.Atoi(strings.TrimSuffix(dir, "/")) // 0 for what is no VMID
+	case d.kind == "images":
 		if m := diskOwner().FindStringSubmatch(name); m != nil {
 			d.vmid, _ = strconv.Atoi(m[1]) // digits
 		}
@@ -68,7 +61,11 @@ func (s *storage) describe(name string) volumeName {
 	return d
 }
 
-func templateFormat(file string) string {
+// fileFormat is the format that a file of some content is listed with.
+func fileFormat(content, file string) string {
+	if content != "vztmpl" {
+		return cmp.Or(strings.TrimPrefix(path.Ext(file), "."), content)
+	}
 	for ending, format := range map[string]string{
 		".tar.gz": "tgz", ".tgz": "tgz", ".tar.xz": "txz", ".tar.zst": "tzst", ".tar.bz2": "tbz2", ".tar": "tar",
 	} {
@@ -77,16 +74,6 @@ func templateFormat(file string) string {
 		}
 	}
 	return ""
-}
-
-func archiveFormat(file string) string {
-	if i := strings.LastIndex(file, ".tar"); i >= 0 {
-		return file[i+1:]
-	}
-	if i := strings.LastIndex(file, ".vma"); i >= 0 {
-		return file[i+1:]
-	}
-	return strings.TrimPrefix(path.Ext(file), ".")
 }
 
 // contentOf is what a volume is listed as. Disks are named after what their owner is now.
@@ -185,32 +172,40 @@ func (x *tx) contentRow(s *storage, v *volume) map[string]any {
 	return row
 }
 
-// target finds what a path names: the storage, the name of the volume on it, and the volume itself, if there is one.
-func (x *tx) target(c *request) (*storage, string, volumeName, *volume, error) {
+// located is what the path of a request names: a volume of a storage, nil when there is none of that name.
+type located struct {
+	storage *storage
+	name    string // on the storage
+	volumeName
+	volume *volume
+}
+
+func (x *tx) locate(c *request) (located, error) {
 	sent, id := c.params.Str("volume"), c.params.Str("storage")
 	if prefix, _, ok := strings.Cut(sent, ":"); ok && prefix != id && !strings.Contains(prefix, "/") {
-		return nil, "", volumeName{}, nil, badParam("volume", "storage ID mismatch (%s != %s)\n", prefix, id)
+		return located{}, badParam("volume", "storage ID mismatch (%s != %s)\n", prefix, id)
 	}
 	if _, err := x.storageFor(id, c.node); err != nil {
-		return nil, "", volumeName{}, nil, err
+		return located{}, err
 	}
 	s, name, err := x.parseVolume(id + ":" + strings.TrimPrefix(sent, id+":"))
 	if err != nil {
-		return nil, "", volumeName{}, nil, err
+		return located{}, err
 	}
-	return s, name, s.describe(name), x.volume(c.node, id+":"+name), nil
+	return located{s, name, s.describe(name), x.volume(c.node, id+":"+name)}, nil
 }
 
 func (x *tx) contentShow(c *request) (any, error) {
-	s, name, parsed, v, err := x.target(c)
+	at, err := x.locate(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.mayRead(c.who, s, parsed); err != nil {
+	if err := x.mayRead(c.who, at.storage, at.volumeName); err != nil {
 		return nil, err
 	}
+	s, v := at.storage, at.volume
 	if v == nil {
-		return nil, die("volume_size_info on '%s:%s' failed - no format", s.ID, name)
+		return nil, die("volume_size_info on '%s:%s' failed - no format", s.ID, at.name)
 	}
 	row := map[string]any{
 		"path": s.filePath(v), "size": (v.Size + 511) / 512 * 512, "used": (v.Used + 4095) / 4096 * 4096, "format": "raw",
@@ -225,16 +220,17 @@ func (x *tx) contentShow(c *request) (any, error) {
 }
 
 func (x *tx) contentUpdate(c *request) (any, error) {
-	s, _, parsed, v, err := x.target(c)
+	at, err := x.locate(c)
 	if err == nil {
-		err = x.mayRead(c.who, s, parsed)
+		err = x.mayRead(c.who, at.storage, at.volumeName)
 	}
+	s, v := at.storage, at.volume
 	switch {
 	case err != nil:
 		return nil, err
-	case parsed.kind != "backup" && c.params.Has("notes"):
+	case at.kind != "backup" && c.params.Has("notes"):
 		return nil, die("only backups can have notes")
-	case parsed.kind != "backup" && c.params.Has("protected"):
+	case at.kind != "backup" && c.params.Has("protected"):
 		return nil, die("only backups support attribute 'protected'")
 	case v == nil:
 		return nil, nil // Proxmox writes the file beside an archive that is not there

@@ -83,7 +83,7 @@ func (x *tx) downloadURL(c *request) (any, error) {
 	size := remoteSize(address)
 	facts.Unpacked = 3 * size
 	v := &volume{
-		Storage: s.ID, Node: s.home(c.node), Name: content + "/" + name, Content: content, Format: templateFormat(name),
+		Storage: s.ID, Node: s.home(c.node), Name: content + "/" + name, Content: content, Format: fileFormat(content, name),
 		Size: size, Used: size, Software: &facts, Sum: x.remoteSum(address, "sha256"),
 	}
 	f := fetching{Volume: v, URL: address, Algorithm: c.params.Str("checksum-algorithm"), Want: c.params.Str("checksum")}
@@ -145,7 +145,7 @@ func (x *tx) downloadAppliance(c *request) (any, error) {
 	}
 	facts := a.Software
 	v := &volume{
-		Storage: s.ID, Node: s.home(c.node), Name: "vztmpl/" + a.Template, Content: "vztmpl", Format: templateFormat(a.Template),
+		Storage: s.ID, Node: s.home(c.node), Name: "vztmpl/" + a.Template, Content: "vztmpl", Format: fileFormat("vztmpl", a.Template),
 		Size: a.Size, Used: a.Size, Software: &facts, Sum: a.SHA512,
 	}
 	f := fetching{Volume: v, URL: a.Source, Algorithm: "sha512", Want: a.SHA512}

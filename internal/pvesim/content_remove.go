@@ -7,12 +7,13 @@ func (x *tx) contentDelete(c *request) (any, error) {
 	if c.spawned != "" {
 		return x.awaitRemoval(c)
 	}
-	s, name, parsed, _, err := x.target(c)
+	at, err := x.locate(c)
 	if err != nil {
 		return nil, err
 	}
-	if parsed.kind == "backup" && parsed.vmid != 0 {
-		err = x.mayRead(c.who, s, parsed)
+	s := at.storage
+	if at.kind == "backup" && at.vmid != 0 {
+		err = x.mayRead(c.who, s, at.volumeName)
 	} else {
 		err = x.check(c.who, "/storage/"+s.ID, "Datastore.Allocate")
 	}
@@ -20,10 +21,10 @@ func (x *tx) contentDelete(c *request) (any, error) {
 		return nil, err
 	}
 	id := s.ID
-	if parsed.vmid != 0 {
-		id = vmidKey(parsed.vmid) + "@" + s.ID
+	if at.vmid != 0 {
+		id = vmidKey(at.vmid) + "@" + s.ID
 	}
-	upid := x.spawn(c, "imgdel", id, call("content.remove", removal{s.ID, name}).after(seconds(0.15)))
+	upid := x.spawn(c, "imgdel", id, call("content.remove", removal{s.ID, at.name}).after(seconds(0.15)))
 	if !c.params.Has("delay") {
 		return upid, nil
 	}

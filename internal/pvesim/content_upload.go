@@ -34,7 +34,7 @@ func (x *tx) upload(c *request) (any, error) {
 		return nil, die("storage '%s' does not support '%s' content", s.ID, content)
 	}
 	v := &volume{
-		Storage: s.ID, Node: s.home(c.node), Name: content + "/" + name, Content: content, Format: templateFormat(name),
+		Storage: s.ID, Node: s.home(c.node), Name: content + "/" + name, Content: content, Format: fileFormat(content, name),
 		Size: file.Size, Used: file.Size, Sum: file.SHA256, Software: unpacked(name, file),
 	}
 	arrival := importing{

@@ -258,11 +258,16 @@ func (x *tx) rollback(t *task, p snapshotPlan) error {
 		}
 	}
 	if p.Start {
-		x.unlock(t, guestLock(p.VMID))
-		start := x.newTask(t.Node, "vzstart", vmidKey(p.VMID), t.User)
-		x.launch(start, startSteps(p.VMID))
+		x.startAfter(t, p.VMID)
 	}
 	return nil
+}
+
+// startAfter starts a container in a task of its own, while the task that wants it started ends.
+func (x *tx) startAfter(t *task, vmid int) {
+	x.unlock(t, guestLock(vmid))
+	start := x.newTask(t.Node, "vzstart", vmidKey(vmid), t.User)
+	x.launch(start, startSteps(vmid))
 }
 
 // newerSnapshot finds a volume on ZFS that has a newer snapshot: there only the newest can be gone back to.
