@@ -242,20 +242,13 @@ func (p *Provider) converge(ctx context.Context, job providers.Job, node string)
 	if err != nil {
 		return resource.Object{}, fmt.Errorf("%q is no VMID", job.ID)
 	}
-	guest := row{Type: "lxc", Node: node, VMID: pve.Int(id), Status: "stopped"}
-	var now struct{ Status string }
-	if err := p.Client.Get(ctx, containerPath(node, guest.VMID, "status", "current"), nil, &now); err != nil {
-		return resource.Object{}, err
-	}
-	guest.Status = now.Status
-	guest.Pool = resource.Text(job.Want.Want, "pool") // set by the create, which fails without it
-	cfg, err := p.readConfig(ctx, node, job.ID, guest.Status == "running")
-	if err != nil {
+	// The pool was set by the create, which fails when it cannot.
+	w := work{p: p, job: job, guest: row{Type: "lxc", Node: node, VMID: pve.Int(id), Pool: resource.Text(job.Want.Want, "pool")}}
+	if err := w.read(ctx); err != nil {
 		return resource.Object{}, err
 	}
 	target := providers.Target{Addr: job.Addr, Want: &job.Want, Marker: job.Marker}
-	seen := p.seen(ctx, target, guest, guest.Status, cfg)
-	w := work{p: p, job: job, guest: guest, cfg: cfg}
+	seen := p.seen(ctx, target, w.guest, w.guest.Status, w.cfg)
 	for _, e := range resource.Diff(p.kinds["app"], nil, job.Want, seen, resource.Sealer{}) {
 		if e.Effect > resource.Record && e.Effect < resource.Replace {
 			w.edits = append(w.edits, e)
@@ -295,8 +288,9 @@ func (p *Provider) awaitAddress(ctx context.Context, guest row) {
 	}
 }
 
-// isLockedForCreate reports a configuration that holds nothing but the mark of
-// a create that is still running.
-func isLockedForCreate(cfg config) bool {
-	return cfg.coming["lock"] == "create" && strings.TrimSpace(cfg.coming["description"]) == ""
+// isBare reports a configuration that holds nothing but the mark of a create or
+// removal that is still running.
+func isBare(cfg config) bool {
+	lock := cfg.coming["lock"]
+	return (lock == "create" || lock == "destroyed") && strings.TrimSpace(cfg.coming["description"]) == ""
 }

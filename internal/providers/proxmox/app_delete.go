@@ -11,9 +11,17 @@ import (
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
+// unclearRemoval is the patience with removals whose answer was lost. Each try
+// first looks whose the container is, so that trying again does no harm.
+var unclearRemoval = pve.Patience{First: time.Second, Most: 5 * time.Second, Limit: time.Minute}
+
 // deleteApp removes a container with its volumes, after it has seen that it is
 // ours. A container that is gone is what was asked for.
 func (p *Provider) deleteApp(ctx context.Context, job providers.Job) error {
+	return unclearRemoval.Repeat(ctx, func() error { return p.deleteOnce(ctx, job) }, pve.IsUnclear)
+}
+
+func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
 	all, err := p.list(ctx)
 	if err != nil {
 		return err
@@ -26,6 +34,11 @@ func (p *Provider) deleteApp(ctx context.Context, job providers.Job) error {
 		return providers.ErrStranger{ID: job.ID, Why: "it is a virtual machine"}
 	}
 	w := &work{p: p, job: job, guest: guest}
+	if guest.Lock == "destroyed" {
+		if err := p.outwait(ctx, job, guest.Node, "vzdestroy"); err != nil {
+			return err
+		}
+	}
 	if err := w.read(ctx); err != nil {
 		if pve.IsGone(err) {
 			return nil
@@ -98,7 +111,8 @@ func (p *Provider) Settle(ctx context.Context, target providers.Target, task str
 			return resource.Seen{}, err
 		}
 		seen := p.see(ctx, all, jobs, target)
-		if seen.Locked != "create" || seen.Presence != resource.Unknown || time.Now().After(patience) {
+		isUnderWay := seen.Presence == resource.Unknown && seen.Locked != ""
+		if !isUnderWay || time.Now().After(patience) {
 			return seen, ctx.Err()
 		}
 		if err := pve.Pause(ctx, time.Second); err != nil {

@@ -41,8 +41,8 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	if err != nil {
 		return unknown(err)
 	}
-	if guest.Lock == "create" && cfg.coming["description"] == "" {
-		return resource.Seen{Locked: guest.Lock, Why: fmt.Sprintf("%s is just being created", id)}
+	if isBare(cfg) {
+		return resource.Seen{Locked: cfg.coming["lock"], Why: fmt.Sprintf("%s is just being made or removed", id)}
 	}
 	_, marker := resource.Split(cfg.coming["description"])
 	if !isOurs(marker, t.Marker) {

@@ -64,13 +64,12 @@ func (w *work) find(ctx context.Context) error {
 // read reads the container anew, and whether it runs from itself: the listing
 // may be ten seconds old.
 func (w *work) read(ctx context.Context) error {
-	var now struct{ Status string }
-	err := w.p.Client.Get(ctx, containerPath(w.guest.Node, w.guest.VMID, "status", "current"), nil, &now)
+	status, err := w.status(ctx)
 	if err != nil {
 		return err
 	}
-	w.guest.Status = now.Status
-	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, now.Status == "running")
+	w.guest.Status = status
+	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, status == "running")
 	if err != nil {
 		return err
 	}
@@ -123,15 +122,16 @@ func valueMapAt(v cty.Value, key string) cty.Value {
 // make carries the edits out: first what the configuration takes, then what
 // volumes need, at last, and once, what needs a stop and a start.
 func (w *work) make(ctx context.Context) error {
-	c := w.newChange()
-	restart := false
-	for _, e := range w.edits {
-		if e.Effect != resource.Record {
-			c.add(e)
-			restart = restart || e.Effect == resource.Restart
+	c, restart := w.gather()
+	err := w.configure(ctx, c)
+	for try := 1; pve.IsUnclear(err) && try < 3; try++ { // it may be done already: read, and do what is left
+		if err := w.read(ctx); err != nil {
+			return err
 		}
+		c, _ = w.gather()
+		err = w.configure(ctx, c)
 	}
-	if err := w.configure(ctx, c); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := w.resize(ctx, c); err != nil {
@@ -167,6 +167,19 @@ func (w *work) make(ctx context.Context) error {
 		return w.start(ctx)
 	}
 	return nil
+}
+
+// gather turns the edits into requests on what is there now, and tells whether
+// one of them waits for a restart.
+func (w *work) gather() (c *change, restart bool) {
+	c = w.newChange()
+	for _, e := range w.edits {
+		if e.Effect != resource.Record {
+			c.add(e)
+			restart = restart || e.Effect == resource.Restart
+		}
+	}
+	return c, restart
 }
 
 // configure sends the change of the configuration in one request, with the

@@ -119,8 +119,6 @@ var (
 	isMAC     = matching(`^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$`,
 		"is no hardware address of a single interface, such as BC:24:11:00:00:01")
 	isMode     = matching(`^0[0-7]{3}$`, "is no access mode in octal, such as 0660")
-	isSchedule = matching(`^[A-Za-z0-9,.:*/ -]{1,128}$`,
-		"is no calendar event; write it like 02:30, mon..fri 22:30 or sat *-1..7 15:00")
 	isComment  = matching(`^[^\x00-\x1f\x7f]{0,250}$`, "must be one line of at most 250 characters")
 	labels     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
 	envName    = regexp.MustCompile(`^[A-Za-z0-9_]+$`)

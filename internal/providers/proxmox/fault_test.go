@@ -135,6 +135,46 @@ func TestAbsenceIsNotGuessed(t *testing.T) {
 	require.Error(t, err, "without a listing nothing is known")
 }
 
+// Lost answers to changes and removals are looked after: what was asked for is
+// done once.
+func TestLostAnswersOfChangesAndRemovals(t *testing.T) {
+	for _, c := range []struct{ name, method, path string }{
+		{"the change", "PUT", "/nodes/*/lxc/*/config"},
+		{"the shutdown", "POST", "/nodes/*/lxc/*/status/shutdown"},
+		{"the start", "POST", "/nodes/*/lxc/*/status/start"},
+		{"the stop", "POST", "/nodes/*/lxc/*/status/stop"},
+		{"the removal", "DELETE", "/nodes/*/lxc/*"},
+	} {
+		timeless(t, c.name, func(t *testing.T) {
+			l := openLab(t, pvesim.Options{})
+			made := l.create(app("web", nil), 2000)
+			l.sim.Inject(pvesim.Fault{Method: c.method, Path: c.path, Count: 1, DropReply: true},
+				pvesim.Fault{Method: c.method, Path: c.path, Count: 1, CloseConn: true})
+			set := oneVolume(nil)
+			set["timezone"] = str("UTC")
+			made, _ = l.change(app("web", set), made)
+			require.Len(t, slots(l.config("2000"), "mp"), 1)
+			job := l.job(resource.Resource{Addr: made.Addr, Host: "pve"}, "2000")
+			job.Prior = &made
+			require.NoError(t, l.Delete(t.Context(), job))
+			want := app("web", nil)
+			require.Equal(t, resource.Gone, l.see(&want, &made).Presence)
+		})
+	}
+}
+
+// The VMID of a virtual machine is taken too.
+func TestVirtualMachinesAreNeverTouched(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	want := app("web", nil)
+	_, err := l.Create(t.Context(), l.job(want, "102"))
+	require.ErrorIs(t, err, providers.ErrTaken{ID: "102"})
+	prior := resource.Object{Addr: want.Addr, ID: "102", Nonce: "n102"}
+	require.Equal(t, resource.Stranger, l.see(&want, &prior).Presence)
+	var stranger providers.ErrStranger
+	require.ErrorAs(t, l.Delete(t.Context(), l.job(want, "102")), &stranger)
+}
+
 // An app that Proxmox protects is not removed.
 func TestProtectionIsRespected(t *testing.T) {
 	l := openLab(t, pvesim.Options{})

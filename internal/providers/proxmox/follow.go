@@ -93,14 +93,8 @@ func (p *Provider) lookFor(ctx context.Context, job providers.Job, node string, 
 
 func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string) (finding, error) {
 	for {
-		upid, err := p.runningCreate(ctx, node, job.ID)
-		if err != nil {
+		if err := p.outwait(ctx, job, node, "vzcreate"); err != nil {
 			return foundNothing, err
-		}
-		if upid != "" {
-			if err := p.follow(ctx, job, upid); pve.IsWaiting(err) || isReporting(err) {
-				return foundNothing, err
-			}
 		}
 		cfg, err := p.readConfig(ctx, node, job.ID, false)
 		switch {
@@ -108,7 +102,7 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 			return p.takenElsewhere(ctx, job.ID)
 		case err != nil:
 			return foundNothing, err
-		case isLockedForCreate(cfg):
+		case isBare(cfg):
 			if err := pve.Pause(ctx, time.Second); err != nil {
 				return foundNothing, err
 			}
@@ -121,19 +115,23 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 	}
 }
 
-// runningCreate returns the task that is making the container, or "".
-func (p *Provider) runningCreate(ctx context.Context, node, id string) (string, error) {
+// outwait waits for a task of that type that works on the container, if there is
+// one. How it ends does not matter: what it left is looked at afterwards.
+func (p *Provider) outwait(ctx context.Context, job providers.Job, node, kind string) error {
 	var tasks []struct{ UPID, Type string }
-	query := url.Values{"source": {"active"}, "vmid": {id}}
+	query := url.Values{"source": {"active"}, "vmid": {job.ID}}
 	if err := p.Client.Get(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
-		return "", fmt.Errorf("look for the task that makes %s: %w", id, err)
+		return fmt.Errorf("look for the task that works on %s: %w", job.ID, err)
 	}
 	for _, t := range tasks {
-		if t.Type == "vzcreate" {
-			return t.UPID, nil
+		if t.Type != kind {
+			continue
+		}
+		if err := p.follow(ctx, job, t.UPID); pve.IsWaiting(err) || isReporting(err) {
+			return err
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // takenElsewhere tells whether a container of another node or a virtual

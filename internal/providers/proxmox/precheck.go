@@ -113,7 +113,7 @@ func (c *checker) storages(proposal providers.Proposal, node *resource.Node) {
 		c.storage(diskAt, node, name, "rootdir", "container disks")
 	} else if isNew && resource.Attribute(disk, "storage").IsKnown() {
 		c.err(diskAt, "no storage for the disk of "+want.Addr.String(),
-			fmt.Sprintf("disk { storage = %q }, or storage in the defaults of host %q", c.anyStorage(node, "rootdir"), c.survey.Host),
+			fmt.Sprintf("disk { storage = %q }, or storage in the defaults of host %q", nearest("local-lvm", c.suitable(node, "rootdir")), c.survey.Host),
 			"Proxmox's own default, local, cannot hold disks of containers")
 	}
 	for _, label := range sortedLabels(want.Want, "volume") {
@@ -125,8 +125,8 @@ func (c *checker) storages(proposal providers.Proposal, node *resource.Node) {
 
 // storage requires that a node has a storage for a kind of content.
 func (c *checker) storage(at *hcl.Range, node *resource.Node, name, content, what string) {
-	hint := ""
-	if other := c.anyStorage(node, content); other != "" {
+	hint := fmt.Sprintf("choose a storage of node %q that can hold %s", node.Name, what)
+	if other := nearest(name, c.suitable(node, content)); other != "" {
 		hint = fmt.Sprintf("storage = %q", other)
 	}
 	switch s := c.survey.Storage(node.Name, name); {
@@ -149,13 +149,15 @@ func (c *checker) storageNames(node *resource.Node) []string {
 	return names
 }
 
-func (c *checker) anyStorage(node *resource.Node, content string) string {
+// suitable returns the storages of a node for a kind of content.
+func (c *checker) suitable(node *resource.Node, content string) []string {
+	var names []string
 	for _, s := range c.survey.Storages {
 		if s.Node == node.Name && s.Active && slices.Contains(s.Content, content) {
-			return s.Name
+			names = append(names, s.Name)
 		}
 	}
-	return ""
+	return names
 }
 
 func (c *checker) networks(want resource.Resource, node *resource.Node) {

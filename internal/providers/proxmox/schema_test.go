@@ -44,6 +44,16 @@ func TestEveryAppSettingHasARule(t *testing.T) {
 	}
 }
 
+func TestSchedules(t *testing.T) {
+	for text, fine := range map[string]bool{
+		"02:30": true, "21:00:30": true, "mon..fri 22:30": true, "*/15": true, "sat *-1..7 15:00": true, "mon,wed 8..17:0/30": true,
+		"2026-12-24 18:00": true, "daily": true, "sun": true, "Saturday 3:00": true, "*-*-1 0:0": true,
+		"": false, "every other blue moon": false, "25 o'clock": false, "mon mon": false, "02:30 mon": false, "monkey": false, "12:": false,
+	} {
+		require.Equal(t, fine, isSchedule(cty.StringVal(text)) == "", text)
+	}
+}
+
 func TestChecks(t *testing.T) {
 	for _, c := range []struct {
 		name  string
