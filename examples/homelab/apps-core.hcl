@@ -1,7 +1,8 @@
 # What everything else rests on: names, the way in, and mail.
 
-app "dns" {
+app "resolver" {
   host     = host.pve
+  vmid     = 2053 # easy to remember; all others get the lowest free one
   template = "alpine-3.22-default"
   cores    = 1
   memory   = "256MiB"
@@ -10,7 +11,7 @@ app "dns" {
   disk { size = "2GiB" }
 
   network {
-    ip      = local.addresses.dns
+    ip      = local.addresses.resolver
     gateway = local.gateway
   }
 
@@ -61,7 +62,7 @@ app "proxy" {
     order   = 5
   }
 
-  depends_on = [app.dns]
+  depends_on = [app.resolver]
   backup     = backup_policy.nightly
 }
 
@@ -74,6 +75,9 @@ app "mail" {
   swap     = "512MiB"
   timezone = "Europe/Berlin"
   tags     = ["core"]
+
+  # Debian 13's systemd wants this.
+  features { nesting = true }
 
   disk { size = "8GiB" }
 
@@ -97,8 +101,9 @@ app "mail" {
     order   = 20
   }
 
-  # Neither destroy nor a replacement gets past this.
-  lifecycle { prevent_destroy = true }
+  # Uncomment this once there is mail in it: neither a destroy nor a replacement
+  # gets past it.
+  # lifecycle { prevent_destroy = true }
 
-  depends_on = [app.dns]
+  depends_on = [app.resolver]
 }

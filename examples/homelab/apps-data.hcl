@@ -8,6 +8,8 @@ app "database" {
   swap     = "1GiB"
   tags     = ["data"]
 
+  features { nesting = true }
+
   # The fast storage: changing this later moves the disk, it does not replace
   # the container.
   disk {
@@ -62,6 +64,8 @@ app "metrics" {
   cores    = 2
   memory   = "2GiB"
   tags     = ["monitoring"]
+
+  features { nesting = true }
 
   disk { size = "8GiB" }
 

@@ -33,6 +33,8 @@ app "playground" {
   template = "ubuntu-24.04-standard"
   memory   = "1GiB"
 
+  features { nesting = true }
+
   # It exists, but is switched off.
   running = false
 

@@ -1,7 +1,7 @@
 # Proxmox runs these by itself, also when this program is not there.
 
 # An app joins a policy from either side: listed here, or with
-# backup = backup_policy.nightly in its own block, as dns and proxy do.
+# backup = backup_policy.nightly in its own block, as resolver and proxy do.
 backup_policy "nightly" {
   host     = host.pve
   schedule = "02:30"

@@ -6,7 +6,7 @@ locals {
 
   # The last number of each service's address.
   numbers = {
-    dns        = 53
+    resolver   = 53
     proxy      = 10
     database   = 20
     cache      = 21
@@ -20,5 +20,5 @@ locals {
     for name, number in local.numbers : name => "${cidrhost(var.subnet, number)}/${local.prefix}"
   }
 
-  dns_servers = [cidrhost(var.subnet, local.numbers.dns)]
+  dns_servers = [cidrhost(var.subnet, local.numbers.resolver)]
 }

@@ -1,7 +1,7 @@
 # Shown after every apply, and by `proximity output`.
 
 output "dns_server" {
-  value       = app.dns.ip
+  value       = app.resolver.ip
   description = "Set this as the DNS server in your router"
 }
 
