@@ -9,14 +9,16 @@ import (
 // accessPath matches the paths that rights can be granted on.
 var accessPath = sync.OnceValue(func() *regexp.Regexp {
 	const part = `[A-Za-z0-9._-]+`
-	return regexp.MustCompile(`^/(?:|access(?:/groups(?:/` + part + `)?|/realm(?:/` + part + `)?)?|mapping(?:/` + part + `){0,2}|nodes(?:/` + part +
-		`)?|pool(?:/` + part + `){0,3}|sdn(?:/` + part + `){0,5}|storage(?:/` + part + `)?|vms(?:/[1-9][0-9]{2,})?)$`)
+	return regexp.MustCompile(`^/(?:|access(?:/groups(?:/` + part + `)?|/realm(?:/` + part + `)?)?|mapping(?:/` + part + `){0,2}` +
+		`|nodes(?:/` + part + `)?|pool(?:/` + part + `){0,3}|sdn(?:/` + part + `){0,5}|storage(?:/` + part + `)?` +
+		`|vms(?:/[1-9][0-9]{2,})?)$`)
 })
 
 func (x *tx) aclList(c *request) (any, error) {
 	rows := []map[string]any{}
 	for _, e := range x.acl.all() {
-		if !x.allowedAny(c.who, "/access", "Sys.Audit", "Permissions.Modify") && !x.allowed(c.who, e.Path, "Permissions.Modify") {
+		mayAudit := x.allowedAny(c.who, "/access", "Sys.Audit", "Permissions.Modify")
+		if !mayAudit && !x.allowed(c.who, e.Path, "Permissions.Modify") {
 			continue
 		}
 		rows = append(rows, map[string]any{
@@ -32,26 +34,9 @@ func (x *tx) aclUpdate(c *request) (any, error) {
 	if !accessPath().MatchString(path) {
 		return nil, badParam("path", "invalid ACL path '%s'", c.params.Str("path"))
 	}
-	named := map[string]string{"users": "user", "groups": "group", "tokens": "token"}
-	missing := map[string]string{}
-	for list := range named {
-		missing[list] = "either 'users', 'groups' or 'tokens' is required."
-	}
-	var entries []*aclEntry
-	for list, kind := range named {
-		for _, who := range c.params.List(list) {
-			if err := x.grantable(kind, who); err != nil {
-				return nil, die("ACL update failed: %s", err)
-			}
-			for _, role := range c.params.List("roles") {
-				entries = append(entries, &aclEntry{
-					Path: path, Kind: kind, Who: who, Role: role, Propagate: !c.params.Has("propagate") || c.params.Bool("propagate"),
-				})
-			}
-		}
-	}
-	if len(entries) == 0 {
-		return nil, badParams(missing)
+	entries, err := x.aclEntries(c, path)
+	if err != nil {
+		return nil, err
 	}
 	for _, e := range entries {
 		if x.roles.at(e.Role) == nil {
@@ -64,6 +49,28 @@ func (x *tx) aclUpdate(c *request) (any, error) {
 		}
 	}
 	return nil, nil
+}
+
+// aclEntries are the entries that a request names: each role for each user, group and token.
+func (x *tx) aclEntries(c *request, path string) ([]*aclEntry, error) {
+	propagate := !c.params.Has("propagate") || c.params.Bool("propagate")
+	missing := map[string]string{}
+	var entries []*aclEntry
+	for _, kind := range []string{"user", "group", "token"} {
+		missing[kind+"s"] = "either 'users', 'groups' or 'tokens' is required."
+		for _, who := range c.params.List(kind + "s") {
+			if err := x.grantable(kind, who); err != nil {
+				return nil, die("ACL update failed: %s", err)
+			}
+			for _, role := range c.params.List("roles") {
+				entries = append(entries, &aclEntry{Path: path, Kind: kind, Who: who, Role: role, Propagate: propagate})
+			}
+		}
+	}
+	if len(entries) == 0 {
+		return nil, badParams(missing)
+	}
+	return entries, nil
 }
 
 // grantable is the error of a user, group or token that does not exist.

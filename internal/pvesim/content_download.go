@@ -166,7 +166,9 @@ func (x *tx) urlMetadata(c *request) (any, error) {
 	if err != nil {
 		return nil, die("invalid URL '%s'", address)
 	}
-	return map[string]any{"filename": path.Base(u.Path), "size": remoteSize(address), "mimetype": "application/octet-stream"}, nil
+	return map[string]any{
+		"filename": path.Base(u.Path), "size": remoteSize(address), "mimetype": "application/octet-stream",
+	}, nil
 }
 
 func (x *tx) imageTags(c *request) (any, error) {
@@ -243,8 +245,7 @@ func (x *tx) finishPull(t *task, f fetching) error {
 	if x.volume(t.Node, f.Volume.id()) != nil {
 		return fmt.Errorf("refusing to override existing file '%s'", path.Base(f.Volume.Name))
 	}
-	for _, step := range []string{"Getting image source signatures", "Copying blob", "Copying config", "Writing manifest to image destination"} {
-		t.logf("%s", step)
-	}
+	t.Log = append(t.Log,
+		"Getting image source signatures", "Copying blob", "Copying config", "Writing manifest to image destination")
 	return x.store(s, f.Volume)
 }

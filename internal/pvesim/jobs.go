@@ -257,9 +257,9 @@ func (x *tx) jobUpdate(c *request) (any, error) {
 
 // dropSettings removes what the request deletes: options of the run, and few others.
 func dropSettings(c *request, config map[string]string) error {
+	fixed := []string{"schedule", "enabled", "id", "starttime", "dow", "delete"}
 	for _, key := range c.params.List("delete") {
-		switch {
-		case slices.Contains([]string{"schedule", "enabled", "id", "starttime", "dow", "delete"}, key), c.method.Params[key] == nil:
+		if slices.Contains(fixed, key) || c.method.Params[key] == nil {
 			return badParam("delete", "unknown option '%s'", key)
 		}
 		delete(config, key)

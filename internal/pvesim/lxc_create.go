@@ -220,9 +220,7 @@ func (x *tx) created(t *task, p createdPlan) error {
 	x.joinPool(p.Pool, p.VMID)
 	t.Undo = nil
 	if p.Start {
-		x.unlock(t, guestLock(p.VMID))
-		start := x.newTask(t.Node, "vzstart", vmidKey(p.VMID), t.User)
-		x.launch(start, startSteps(p.VMID))
+		x.startAfter(t, p.VMID)
 	}
 	return nil
 }

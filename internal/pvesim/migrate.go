@@ -195,7 +195,7 @@ func (x *tx) migrateDone(t *task, p migratePlan) error {
 		t.logf("start container on target node")
 		x.setRunning(g)
 	}
-	t.logf("migration finished successfully (duration %s)", time.Unix(int64(x.now.Sub(t.Start).Seconds()), 0).UTC().Format(time.TimeOnly))
+	t.logf("migration finished successfully (duration %s)", clockOf(x.now.Sub(t.Start)))
 	return nil
 }
 

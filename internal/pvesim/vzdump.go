@@ -140,7 +140,8 @@ func (x *tx) dumpCheck(t *task, r dumpRun) error {
 		err = s.online()
 	}
 	if err != nil {
-		return fmt.Errorf("could not activate storage '%s': %w could not get storage information for '%s': %w", id, err, id, err)
+		const text = "could not activate storage '%s': %w could not get storage information for '%s': %w"
+		return fmt.Errorf(text, id, err, id, err)
 	}
 	if !s.holds("backup") {
 		return fmt.Errorf("could not get storage information for '%s': can't use storage '%s' for backups - wrong content type", id, id)
@@ -187,6 +188,9 @@ func (x *tx) dumpEnd(t *task, _ dumpRun) error {
 	t.logf("INFO: Backup job finished successfully")
 	return nil
 }
+
+// clockOf prints a duration as hours, minutes and seconds.
+func clockOf(d time.Duration) string { return time.Unix(int64(d.Seconds()), 0).UTC().Format(time.TimeOnly) }
 
 // stamp is a time as the log has it.
 func stamp(at time.Time) string { return at.UTC().Format(time.DateTime) }

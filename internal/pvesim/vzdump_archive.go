@@ -18,8 +18,7 @@ func (x *tx) dumpArchive(t *task, d dumpOne) error {
 		d.fail(t, x.now, err)
 		return nil
 	}
-	took := x.now.Sub(d.Began)
-	t.logf("INFO: Finished Backup of VM %d (%s)", d.VMID, time.Unix(int64(took.Seconds()), 0).UTC().Format(time.TimeOnly))
+	t.logf("INFO: Finished Backup of VM %d (%s)", d.VMID, clockOf(x.now.Sub(d.Began)))
 	t.logf("INFO: Backup finished at %s", stamp(x.now))
 	return nil
 }
@@ -37,8 +36,8 @@ func (x *tx) writeArchive(t *task, d dumpOne) error {
 	t.logf("INFO: archive file size: %dMB", size>>20)
 	name := strings.TrimPrefix(d.base(s), s.Path+"/dump/") + d.ending()
 	v := &volume{
-		Storage: s.ID, Node: s.home(t.Node), Name: "backup/" + name, Content: "backup", Format: d.ending()[1:], Size: size, Used: size,
-		VMID: d.VMID, Archive: &d.Contents,
+		Storage: s.ID, Node: s.home(t.Node), Name: "backup/" + name, Content: "backup", Format: d.ending()[1:],
+		Size: size, Used: size, VMID: d.VMID, Archive: &d.Contents,
 	}
 	// A second backup within one second has the same name: it replaces the first, whose mark stays.
 	if old := x.volume(t.Node, v.id()); old != nil {

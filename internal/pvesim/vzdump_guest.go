@@ -154,7 +154,8 @@ func describeGuest(t *task, g *guest) {
 		case "disabled":
 			t.logf("INFO: excluding volume mount point %s ('%s') from backup (disabled)", key, at)
 		default:
-			t.logf("INFO: excluding %s mount point %s ('%s') from backup (%s)", mountKind(volumeOf(g.Config[key])), key, at, reason)
+			kind := mountKind(volumeOf(g.Config[key]))
+			t.logf("INFO: excluding %s mount point %s ('%s') from backup (%s)", kind, key, at, reason)
 		}
 	}
 }
@@ -214,7 +215,7 @@ func (x *tx) archiving(t *task, g *guest, s *storage, d dumpOne) []step {
 		t.logf("INFO: starting first sync %s to %s", root, target)
 		return []step{
 			step{After: d.duration()}.logging(
-				fmt.Sprintf("INFO: first sync finished - transferred %.2fM bytes in %ds", float64(d.Bytes)/1e6, int(d.duration().Seconds())),
+				fmt.Sprintf("INFO: first sync finished - transferred %.2fM bytes in %.0fs", float64(d.Bytes)/1e6, d.duration().Seconds()),
 				"INFO: suspending guest",
 				fmt.Sprintf("INFO: starting final sync %s to %s", root, target),
 				"INFO: final sync finished - transferred 0 bytes in 0s",
