@@ -186,3 +186,63 @@ func TestContainerOfAnImage(t *testing.T) {
 	require.Equal(t, "/docker-entrypoint.sh homepage", config["entrypoint"])
 	require.Contains(t, config["env"], "HOMEPAGE_VERSION=v1")
 }
+
+// A storage that is taken out of the configuration makes tasks fail that need it, and nothing worse.
+func TestTasksWithoutTheirStorage(t *testing.T) {
+	for _, test := range []struct {
+		name, storage, path string
+		form                url.Values
+	}{
+		{"backup", "backup", "/nodes/pve1/vzdump", url.Values{"vmid": {"200"}, "storage": {"backup"}}},
+		{"clone", "nvme", "/nodes/pve1/lxc/200/clone", url.Values{"newid": {"201"}, "storage": {"nvme"}, "full": {"1"}}},
+		{"moved volume", "nvme", "/nodes/pve1/lxc/200/move_volume", url.Values{"volume": {"rootfs"}, "storage": {"nvme"}}},
+		{"template", "local", "/nodes/pve1/aplinfo", url.Values{
+			"storage": {"local"}, "template": {"fedora-42-default_20250428_amd64.tar.xz"},
+		}},
+		{"migration", "local-lvm", "/nodes/pve1/lxc/200/migrate", url.Values{"target": {"pve2"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := openSim(t, pvesim.Options{})
+			require.Equal(t, "OK", a.wait(a.ok("POST", "/nodes/pve1/lxc", smallest("200"))))
+			upid := a.ok("POST", test.path, test.form)
+			a.ok("DELETE", "/storage/"+test.storage, nil)
+			require.NotEqual(t, "OK", a.wait(upid))
+			config := a.ok("GET", "/nodes/pve1/lxc/200/config", nil).(map[string]any)
+			require.NotContains(t, config, "lock")
+			status, _ := a.call("GET", "/nodes/pve1/lxc/201/config", nil)
+			require.Equal(t, "500 Configuration file 'nodes/pve1/lxc/201.conf' does not exist", status)
+		})
+	}
+}
+
+// A linked clone stands on its template: the template stays as long as the clone is there.
+func TestLinkedCloneHoldsItsTemplate(t *testing.T) {
+	a := openSim(t, pvesim.Options{})
+	require.Equal(t, "OK", a.wait(a.ok("POST", "/nodes/pve1/lxc", smallest("200"))))
+	a.ok("POST", "/nodes/pve1/lxc/200/template", nil)
+	a.sleep(time.Second)
+	require.Equal(t, "OK", a.wait(a.ok("POST", "/nodes/pve1/lxc/200/clone", url.Values{"newid": {"201"}})))
+	volumes := a.ok("GET", "/nodes/pve1/storage/local-lvm/content?vmid=201", nil)
+	require.Equal(t, []any{"base-200-disk-0"}, column(volumes, "parent"))
+
+	status, _ := a.call("DELETE", "/nodes/pve1/lxc/200", nil)
+	require.Contains(t, status, "is still in use by linked clones")
+	require.Equal(t, "OK", a.wait(a.ok("DELETE", "/nodes/pve1/lxc/201", nil)))
+	require.Equal(t, "OK", a.wait(a.ok("DELETE", "/nodes/pve1/lxc/200", nil)))
+}
+
+// An interrupted restore in place leaves the container as it was.
+func TestInterruptedRestoreKeepsTheContainer(t *testing.T) {
+	a := openSim(t, pvesim.Options{})
+	require.Equal(t, "OK", a.wait(a.ok("POST", "/nodes/pve2/vzdump", url.Values{"vmid": {"101"}, "storage": {"backup"}})))
+	archive := column(a.ok("GET", "/nodes/pve2/storage/backup/content", nil), "volid")[0].(string)
+	before := a.ok("GET", "/nodes/pve2/lxc/101/config", nil)
+
+	upid := a.ok("POST", "/nodes/pve2/lxc", url.Values{
+		"vmid": {"101"}, "restore": {"1"}, "force": {"1"}, "ostemplate": {archive}, "storage": {"nvme"},
+	}).(string)
+	a.sleep(200 * time.Millisecond)
+	a.ok("DELETE", "/nodes/pve2/tasks/"+upid, nil)
+	require.Equal(t, before, a.ok("GET", "/nodes/pve2/lxc/101/config", nil))
+	require.Equal(t, []any{"nvme:subvol-101-disk-0"}, column(a.ok("GET", "/nodes/pve2/storage/nvme/content", nil), "volid"))
+}

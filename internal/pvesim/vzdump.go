@@ -160,8 +160,8 @@ func (x *tx) dumpJob(t *task, r dumpRun) error {
 	return nil
 }
 
-// quoted matches what a shell needs no quotes for.
-var quoted = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`) })
+// plainWord matches what a shell needs no quotes for.
+var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`) })
 
 // commandLine is the run as a command.
 func (r dumpRun) commandLine() string {
@@ -171,7 +171,7 @@ func (r dumpRun) commandLine() string {
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Options)) {
 		value := r.Options[key]
-		if !quoted().MatchString(value) {
+		if !plainWord().MatchString(value) {
 			value = "'" + value + "'"
 		}
 		words = append(words, "--"+key, value)
@@ -190,7 +190,9 @@ func (x *tx) dumpEnd(t *task, _ dumpRun) error {
 }
 
 // clockOf prints a duration as hours, minutes and seconds.
-func clockOf(d time.Duration) string { return time.Unix(int64(d.Seconds()), 0).UTC().Format(time.TimeOnly) }
+func clockOf(d time.Duration) string {
+	return time.Unix(int64(d.Seconds()), 0).UTC().Format(time.TimeOnly)
+}
 
 // stamp is a time as the log has it.
 func stamp(at time.Time) string { return at.UTC().Format(time.DateTime) }
