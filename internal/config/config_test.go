@@ -121,3 +121,21 @@ func TestResolveTellsWhatIsKnown(t *testing.T) {
 	outputs, _ = c.Outputs(nil)
 	require.False(t, outputs[0].Value.IsKnown())
 }
+
+func TestRequiredVersions(t *testing.T) {
+	for constraint, want := range map[string]bool{
+		">= 0.1": true, "0.1.0": true, "= 0.1": true, "!= 0.1": false, "> 0.1": false, "< 0.2, >= 0.1": true,
+		"~> 0.1": true, "~> 0.1.0": true, "~> 0.2": false, "~> 1.0": false, "<= 0.0.9": false,
+	} {
+		got, err := allows(constraint, "v0.1.0")
+		require.NoError(t, err)
+		require.Equal(t, want, got, constraint)
+	}
+	for _, constraint := range []string{"", ">=", "=> 1", "1.x", "1.2.3.4.5"} {
+		_, err := allows(constraint, "0.1.0")
+		require.Error(t, err, constraint)
+	}
+	ok, err := allows(">= 9", "(devel)")
+	require.NoError(t, err)
+	require.True(t, ok, "a build from sources meets everything")
+}

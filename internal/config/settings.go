@@ -93,18 +93,14 @@ func allows(constraint, version string) (bool, error) {
 	for part := range strings.SplitSeq(constraint, ",") {
 		part = strings.TrimSpace(part)
 		operator := strings.TrimRight(part, "v.0123456789 ")
-		want, ok := numbers(strings.TrimSpace(part[len(operator):]))
-		order := slices.Compare(padded(have), padded(want))
-		switch operator {
-		case "", "=":
-			ok = ok && (order == 0 || !isRelease)
-		case "!=", ">", ">=", "<", "<=", "~>":
-		default:
-			return false, fmt.Errorf("%q is no comparison", operator)
-		}
-		if len(want) == 0 {
+		want, isVersion := numbers(strings.TrimSpace(part[len(operator):]))
+		if !isVersion {
 			return false, fmt.Errorf("%q is no version", part)
 		}
+		if !slices.Contains([]string{"", "=", "!=", ">", ">=", "<", "<=", "~>"}, operator) {
+			return false, fmt.Errorf("%q is no comparison", operator)
+		}
+		order := slices.Compare(padded(have), padded(want))
 		if isRelease && !meets(operator, order, have, want) {
 			return false, nil
 		}
