@@ -1,14 +1,11 @@
 package proxmox
 
 import (
-	"errors"
-	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/pvesim"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
@@ -30,7 +27,6 @@ func TestMovesAndMigrations(t *testing.T) {
 		for _, status := range []string{"running", "stopped"} {
 			timeless(t, c.name+", "+status, func(t *testing.T) {
 				l := openLab(t, pvesim.Options{})
-				l.canMove()
 				made := l.create(app("web", with(c.before, status)), 2000)
 				after, edits := l.change(app("web", with(c.after, status)), made)
 				require.Equal(t, c.effects, effectsOf(edits))
@@ -47,14 +43,4 @@ func with(set values, status string) values {
 		all[k] = v
 	}
 	return all
-}
-
-// canMove skips a test while the simulator has no moves.
-func (l *lab) canMove() {
-	l.t.Helper()
-	_, err := l.Client.Post(l.t.Context(), "/nodes/pve1/lxc/2000/move_volume", nil)
-	var e *pve.Error
-	if errors.As(err, &e) && e.Status == http.StatusNotImplemented {
-		l.t.Skip("the simulator has no move_volume")
-	}
 }

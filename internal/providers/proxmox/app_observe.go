@@ -77,7 +77,7 @@ func (p *Provider) seeUnlisted(ctx context.Context, t providers.Target, id strin
 	if node == "" {
 		return resource.Seen{Presence: resource.Gone}
 	}
-	err := p.Client.Get(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, nil)
+	err := p.Client.Read(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, nil)
 	if err == nil || pve.IsForbidden(err) || ctx.Err() != nil {
 		return resource.Seen{Why: fmt.Sprintf("the token may not list container %s (VM.Audit on /vms/%s)", id, id)}
 	}
@@ -92,7 +92,7 @@ func (p *Provider) status(ctx context.Context, guest row, prior *resource.Object
 		return guest.Status, nil
 	}
 	var now struct{ Status string }
-	err := p.Client.Get(ctx, containerPath(guest.Node, guest.VMID, "status", "current"), nil, &now)
+	err := p.Client.Read(ctx, containerPath(guest.Node, guest.VMID, "status", "current"), nil, &now)
 	return now.Status, err
 }
 
@@ -221,7 +221,7 @@ func (p *Provider) liveAddresses(ctx context.Context, guest row) []string {
 		Name        string
 		Inet, Inet6 string
 	}
-	if p.Client.Get(ctx, containerPath(guest.Node, guest.VMID, "interfaces"), nil, &interfaces) != nil {
+	if p.Client.Read(ctx, containerPath(guest.Node, guest.VMID, "interfaces"), nil, &interfaces) != nil {
 		return nil
 	}
 	four, six := map[string]bool{}, map[string]bool{}

@@ -87,14 +87,19 @@ func (w *work) compare(ctx context.Context, t providers.Target) error {
 	}
 	now := w.p.seen(ctx, t, w.guest, w.guest.Status, w.cfg).Object.Attrs
 	for _, e := range w.edits {
-		if e.Effect != resource.Record && !valueAt(now, e.Path).RawEquals(e.Old) && !valueAt(now, e.Path).IsNull() {
-			return providers.ErrChanged{ID: w.job.ID}
-		}
-		if e.Effect != resource.Record && valueAt(now, e.Path).IsNull() != e.Old.IsNull() {
+		if e.Effect != resource.Record && !same(valueAt(now, e.Path), e.Old) {
 			return providers.ErrChanged{ID: w.job.ID}
 		}
 	}
 	return nil
+}
+
+// same compares values whose types may differ when they are null.
+func same(a, b cty.Value) bool {
+	if a.IsNull() || b.IsNull() {
+		return a.IsNull() && b.IsNull()
+	}
+	return a.RawEquals(b)
 }
 
 // valueAt returns the part of an object that a path leads to.

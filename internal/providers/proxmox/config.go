@@ -29,7 +29,7 @@ func (p *Provider) readConfig(ctx context.Context, node, id string, running bool
 		return p.readPending(ctx, node, id)
 	}
 	var raw map[string]json.RawMessage
-	if err := p.Client.Get(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, &raw); err != nil {
+	if err := p.Client.Read(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, &raw); err != nil {
 		return config{}, err
 	}
 	values := make(map[string]string, len(raw))
@@ -54,7 +54,7 @@ func (p *Provider) readPending(ctx context.Context, node, id string) (config, er
 		Value, Pending *pve.Text
 		Delete         pve.Bool
 	}
-	if err := p.Client.Get(ctx, pve.Path("nodes", node, "lxc", id, "pending"), nil, &rows); err != nil {
+	if err := p.Client.Read(ctx, pve.Path("nodes", node, "lxc", id, "pending"), nil, &rows); err != nil {
 		return config{}, err
 	}
 	c := config{coming: map[string]string{}, current: map[string]string{}}

@@ -224,6 +224,6 @@ func TestTemplateIsFetchedOnce(t *testing.T) {
 		require.NoError(t, err)
 	}
 	var tasks []struct{ Type string }
-	require.NoError(t, l.Client.Get(t.Context(), "/nodes/pve1/tasks", url.Values{"source": {"all"}, "typefilter": {"download"}}, &tasks))
+	require.NoError(t, l.Client.Read(t.Context(), "/nodes/pve1/tasks", url.Values{"source": {"all"}, "typefilter": {"download"}}, &tasks))
 	require.Len(t, tasks, 1)
 }

@@ -120,7 +120,7 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 func (p *Provider) outwait(ctx context.Context, job providers.Job, node, kind string) error {
 	var tasks []struct{ UPID, Type string }
 	query := url.Values{"source": {"active"}, "vmid": {job.ID}}
-	if err := p.Client.Get(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
+	if err := p.Client.Read(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
 		return fmt.Errorf("look for the task that works on %s: %w", job.ID, err)
 	}
 	for _, t := range tasks {

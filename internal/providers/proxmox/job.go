@@ -63,7 +63,7 @@ func comment(text string, m resource.Marker) string {
 
 func (p *Provider) listJobs(ctx context.Context) ([]backupJob, error) {
 	var jobs []backupJob
-	err := p.Client.Get(ctx, "/cluster/backup", nil, &jobs)
+	err := p.Client.Read(ctx, "/cluster/backup", nil, &jobs)
 	return jobs, err
 }
 

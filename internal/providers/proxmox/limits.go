@@ -9,8 +9,8 @@ import (
 )
 
 // Slots implements providers.Limiter: an app takes a place on each storage that
-// its volumes lie on, on its node and on the host. A storage counts per node,
-// since Proxmox does not tell at this point whether it is shared.
+// its volumes lie on, on its node and on the host. A storage counts per node
+// unless it is known to be shared.
 func (p *Provider) Slots(want resource.Resource) []providers.Slot {
 	if want.Addr.Kind != "app" {
 		return []providers.Slot{{Name: p.Host, Max: p.Parallel}}
@@ -27,10 +27,24 @@ func (p *Provider) Slots(want resource.Resource) []providers.Slot {
 	}
 	var all []providers.Slot
 	for _, s := range slices.Sorted(maps.Keys(storages)) {
-		all = append(all, providers.Slot{Name: p.Host + "/" + node + "/" + s, Max: p.PerStorage})
+		name := p.Host + "/" + node + "/" + s
+		if shared := p.shared.Load(); shared != nil && (*shared)[s] {
+			name = p.Host + "//" + s // no node has an empty name
+		}
+		all = append(all, providers.Slot{Name: name, Max: p.PerStorage})
 	}
 	if node != "" {
 		all = append(all, providers.Slot{Name: p.Host + "/" + node, Max: p.PerNode})
 	}
 	return append(all, providers.Slot{Name: p.Host, Max: p.Parallel})
+}
+
+func sharedStorages(s resource.Survey) *map[string]bool {
+	shared := map[string]bool{}
+	for _, storage := range s.Storages {
+		if storage.Shared {
+			shared[storage.Name] = true
+		}
+	}
+	return &shared
 }

@@ -27,7 +27,7 @@ type listing struct{ rows []row }
 
 func (p *Provider) list(ctx context.Context) (listing, error) {
 	var l listing
-	err := p.Client.Get(ctx, "/cluster/resources", nil, &l.rows)
+	err := p.Client.Read(ctx, "/cluster/resources", nil, &l.rows)
 	return l, err
 }
 

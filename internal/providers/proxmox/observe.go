@@ -29,6 +29,7 @@ func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (pro
 		Seen:   make(map[addr.Addr]resource.Seen, len(targets)),
 		Survey: all.survey(p.Host, version.Text, p.Range),
 	}
+	p.shared.Store(sharedStorages(found.Survey))
 	jobs := p.listJobsOnce()
 	var mu sync.Mutex
 	var g errgroup.Group
@@ -90,7 +91,7 @@ func (p *Provider) surveyBridges(ctx context.Context, s *resource.Survey, nodes 
 		}
 		var rows []struct{ Iface string }
 		query := map[string][]string{"type": {"any_bridge"}}
-		if err := p.Client.Get(ctx, pve.Path("nodes", name, "network"), query, &rows); err != nil {
+		if err := p.Client.Read(ctx, pve.Path("nodes", name, "network"), query, &rows); err != nil {
 			continue
 		}
 		node.Bridges = []string{}

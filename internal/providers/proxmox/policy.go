@@ -125,8 +125,8 @@ func (p *Provider) updatePolicy(ctx context.Context, job providers.Job) (resourc
 	}
 	seen := p.policySeen(providers.Target{Addr: job.Addr, Prior: job.Prior}, job.ID, marker.Nonce, there.attrs(text))
 	for _, e := range job.Edits {
-		now := valueAt(seen.Object.Attrs, e.Path)
-		if job.Digest != "" && job.Digest != there.digest() && e.Effect != resource.Record && !now.RawEquals(e.Old) && !(now.IsNull() && e.Old.IsNull()) {
+		isStale := job.Digest != "" && job.Digest != there.digest()
+		if isStale && e.Effect != resource.Record && !same(valueAt(seen.Object.Attrs, e.Path), e.Old) {
 			return resource.Object{}, providers.ErrChanged{ID: job.ID}
 		}
 	}

@@ -84,7 +84,7 @@ func (w *work) request(ctx context.Context, verb string, form url.Values) (later
 
 func (w *work) status(ctx context.Context) (string, error) {
 	var now struct{ Status string }
-	err := w.p.Client.Get(ctx, containerPath(w.guest.Node, w.guest.VMID, "status", "current"), nil, &now)
+	err := w.p.Client.Read(ctx, containerPath(w.guest.Node, w.guest.VMID, "status", "current"), nil, &now)
 	return now.Status, err
 }
 

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/providers"
@@ -26,6 +27,9 @@ type Provider struct {
 	Options
 	kinds     map[string]*resource.Kind
 	templates templates
+	// shared holds the names of the storages that the last look found to be the
+	// same on every node. Nil until then.
+	shared atomic.Pointer[map[string]bool]
 }
 
 var (

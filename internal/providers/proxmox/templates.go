@@ -70,7 +70,7 @@ func (t *templates) files(ctx context.Context, at place) ([]string, error) {
 	v, err, _ := t.fetches.Do("list "+at.node+" "+at.storage, func() (any, error) {
 		var rows []struct{ VolID string }
 		path := pve.Path("nodes", at.node, "storage", at.storage, "content")
-		if err := t.client.Get(ctx, path, url.Values{"content": {"vztmpl"}}, &rows); err != nil {
+		if err := t.client.Read(ctx, path, url.Values{"content": {"vztmpl"}}, &rows); err != nil {
 			return nil, err
 		}
 		volids := make([]string, len(rows))
@@ -175,7 +175,7 @@ func (t *templates) canPull(ctx context.Context, reference string) error {
 // appliance returns the newest entry of Proxmox's list that a spec means.
 func (t *templates) appliance(ctx context.Context, node, spec string) (string, error) {
 	var entries []struct{ Template, Package, Type string }
-	if err := t.client.Get(ctx, pve.Path("nodes", node, "aplinfo"), nil, &entries); err != nil {
+	if err := t.client.Read(ctx, pve.Path("nodes", node, "aplinfo"), nil, &entries); err != nil {
 		return "", fmt.Errorf("list of templates: %w", err)
 	}
 	best, names := "", []string(nil)

@@ -152,7 +152,7 @@ func (c *Client) Version(ctx context.Context) (Version, error) {
 		return *c.version, nil
 	}
 	var answer struct{ Version, Release Text }
-	if err := c.Get(ctx, "/version", nil, &answer); err != nil {
+	if err := c.Read(ctx, "/version", nil, &answer); err != nil {
 		return Version{}, err
 	}
 	v := Version{Text: string(answer.Version)}

@@ -35,8 +35,8 @@ type call struct {
 	form         url.Values
 }
 
-// Get reads a path below /api2/json into out, which may be nil.
-func (c *Client) Get(ctx context.Context, path string, query url.Values, out any) error {
+// Read gets a path below /api2/json into out, which may be nil.
+func (c *Client) Read(ctx context.Context, path string, query url.Values, out any) error {
 	tries := 0
 	return reading.Repeat(ctx, func() error {
 		tries++

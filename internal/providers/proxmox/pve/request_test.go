@@ -99,7 +99,7 @@ func TestReadsAreRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, fake := newFake(t, lost, reply("596 x", ""), reply("200 OK", `{"data":{"n":"5"}}`))
 		var answer struct{ N Int }
-		require.NoError(t, client.Get(t.Context(), "/x", url.Values{"a": {"b"}}, &answer))
+		require.NoError(t, client.Read(t.Context(), "/x", url.Values{"a": {"b"}}, &answer))
 		require.Equal(t, Int(5), answer.N)
 		require.Len(t, fake.asks, 3)
 	})
@@ -108,7 +108,7 @@ func TestReadsAreRepeated(t *testing.T) {
 func TestReadsEndAtLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, fake := newFake(t, lost)
-		require.Error(t, client.Get(t.Context(), "/x", nil, nil))
+		require.Error(t, client.Read(t.Context(), "/x", nil, nil))
 		require.Len(t, fake.asks, readTries)
 	})
 }
@@ -151,7 +151,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	client, fake := newFake(t, func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 302, Status: "302 Found", Header: http.Header{"Location": {"https://elsewhere/"}}, Body: http.NoBody}, nil
 	})
-	require.Error(t, client.Get(t.Context(), "/x", nil, nil))
+	require.Error(t, client.Read(t.Context(), "/x", nil, nil))
 	require.Len(t, fake.asks, 1)
 }
 

@@ -73,7 +73,7 @@ func (w *waiter) poll(ctx context.Context) (exit string, err error) {
 			return "", w.left(err)
 		}
 		var state struct{ Status, ExitStatus string }
-		err := w.client.Get(ctx, Path("nodes", w.task.Node, "tasks", w.upid, "status"), nil, &state)
+		err := w.client.Read(ctx, Path("nodes", w.task.Node, "tasks", w.upid, "status"), nil, &state)
 		elapsed := time.Since(w.begun)
 		switch {
 		case ctx.Err() != nil:
@@ -108,7 +108,7 @@ func (w *waiter) readLog(ctx context.Context) []string {
 		T Text
 	}
 	query := url.Values{"start": {strconv.Itoa(w.told)}, "limit": {"500"}}
-	err := w.client.Get(ctx, Path("nodes", w.task.Node, "tasks", w.upid, "log"), query, &rows)
+	err := w.client.Read(ctx, Path("nodes", w.task.Node, "tasks", w.upid, "log"), query, &rows)
 	if err != nil {
 		return nil
 	}
