@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"maps"
 	"sync"
 
 	"github.com/zclconf/go-cty/cty"
@@ -46,7 +46,7 @@ func (r *run) create(ctx context.Context, provider providers.Provider, s plan.St
 }
 
 // nextID returns the next ID of the host's range that neither the survey nor
-// state nor this run knows to be in use. It marks it as used.
+// state nor this run knows to be in use. Others may not have it from then on.
 func (r *run) nextID(host, after string) (string, error) {
 	taken := map[string]bool{}
 	for _, o := range r.Session.State().Objects {
@@ -58,22 +58,17 @@ func (r *run) nextID(host, after string) (string, error) {
 		taken[r.plan.Changes[i].ID] = true
 	}
 	survey := r.plan.Surveys[host]
-	survey.Guests = append(survey.Guests, resource.Guest{ID: number(after)})
+	if r.used[host] == nil {
+		r.used[host] = map[string]bool{}
+	}
+	r.used[host][after] = true
+	maps.Copy(taken, r.used[host])
 	id, found := survey.FreeIDs(taken)()
 	if !found {
 		return "", fmt.Errorf("no VMID is free in %d-%d", survey.Range.Low, survey.Range.High)
 	}
-	survey.Guests = append(survey.Guests, resource.Guest{ID: number(id)})
-	r.plan.Surveys[host] = survey
+	r.used[host][id] = true
 	return id, nil
-}
-
-func number(id string) int {
-	n, err := strconv.Atoi(id)
-	if err != nil {
-		return 0 // not a VMID, so it is in nobody's way
-	}
-	return n
 }
 
 // update makes the plan's edits, with the values they have now.

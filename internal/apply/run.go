@@ -42,7 +42,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (Summary, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &run{Options: o, plan: p, slots: newSlots(p, o), failed: map[plan.Step]error{}}
+	r := &run{Options: o, plan: p, slots: newSlots(p, o), failed: map[plan.Step]error{}, used: map[string]map[string]bool{}}
 	begin := o.Now()
 	p.Steps.Walk(
 		func(s plan.Step) error { return r.step(ctx, s) },
@@ -60,6 +60,7 @@ type run struct {
 	mu      sync.Mutex // guards what is below, and keeps events apart
 	summary Summary
 	failed  map[plan.Step]error
+	used    map[string]map[string]bool // by host: IDs that turned out to be taken, or were taken instead
 }
 
 // errNotStarted fails a step in the walk, so that what waits for it does not

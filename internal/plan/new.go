@@ -2,8 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,6 +24,7 @@ func New(in Input) *Plan {
 		known:     map[addr.Addr]cty.Value{},
 		taken:     map[string]map[string]bool{},
 		free:      map[string]func() (string, bool){},
+		asked:     map[place]bool{},
 		chosenIDs: map[addr.Addr]string{},
 		missing:   map[addr.Addr]bool{},
 		plan: &Plan{
@@ -61,6 +60,7 @@ type planner struct {
 	known  map[addr.Addr]cty.Value
 	taken  map[string]map[string]bool       // by host: IDs that no new object may have
 	free   map[string]func() (string, bool) // by host: the next ID that is free
+	asked  map[place]addr.Addr              // who asks for an ID
 	// chosenIDs are the IDs of what was never made before.
 	chosenIDs map[addr.Addr]string
 	// missing holds what may not be there: it was never made, and could not be
@@ -87,60 +87,6 @@ func (p *planner) inOrder(desired map[addr.Addr]resource.Resource) []addr.Addr {
 		p.say(d)
 	}
 	return order
-}
-
-// reserve takes all IDs out of play that something has or asks for.
-func (p *planner) reserve() {
-	for _, o := range p.Prior.Objects {
-		p.take(o.Host, o.ID)
-	}
-	for _, r := range p.Desired {
-		p.take(r.Host, askedID(r))
-	}
-}
-
-// number chooses the IDs of what was never made, in the order of addresses
-// and not of needs, so that people find them in the order they expect.
-func (p *planner) number(desired map[addr.Addr]resource.Resource) {
-	for _, a := range sorted(desired) {
-		r, kind := desired[a], p.Kinds[a.Kind]
-		_, isRecorded := p.Prior.Objects[a]
-		if isRecorded || kind.ID != nil || kind.Lasting || !p.chosen(a) || askedID(r) != "" || p.Seen[a].Presence != resource.Gone {
-			continue
-		}
-		if id, found := p.nextFree(r.Host); found {
-			p.chosenIDs[a] = id
-			p.take(r.Host, id)
-		}
-	}
-}
-
-// nextFree returns the next ID of a host that nothing has or will have.
-func (p *planner) nextFree(host string) (string, bool) {
-	if p.free[host] == nil {
-		if p.taken[host] == nil {
-			p.taken[host] = map[string]bool{}
-		}
-		survey := p.Surveys[host]
-		p.free[host] = survey.FreeIDs(p.taken[host])
-	}
-	return p.free[host]()
-}
-
-func (p *planner) take(host, id string) {
-	if p.taken[host] == nil {
-		p.taken[host] = map[string]bool{}
-	}
-	p.taken[host][id] = true
-}
-
-// askedID returns the ID that a resource itself asks for, or "".
-func askedID(r resource.Resource) string {
-	v := resource.Attribute(r.Want, "vmid")
-	if v.IsNull() || !v.IsKnown() || v.Type() != cty.Number {
-		return ""
-	}
-	return v.AsBigFloat().Text('f', 0)
 }
 
 // put plans one wanted resource.
@@ -186,6 +132,8 @@ func (p *planner) decide(c *Change) {
 		c.Action = Replace
 	case c.Seen.Presence == resource.Present:
 		p.compare(c, kind)
+	case c.Before == nil && c.Seen.Presence == resource.Stranger:
+		p.say(diag.Errorf(c.After.Where(nil), "the place of "+c.Addr.String()+" is taken", "%s", c.Seen.Why))
 	case c.Before == nil:
 		p.create(c, kind, "")
 	case c.Seen.Presence == resource.Stranger:
@@ -224,41 +172,6 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		c.ID = cmp.Or(askedID(*c.After), c.ID)
 		c.Nonce = p.nonce(c)
 	}
-}
-
-func (p *planner) create(c *Change, kind *resource.Kind, why string) {
-	c.Action, c.Why = Create, why
-	survey := p.Surveys[c.Host]
-	asked := askedID(*c.After)
-	switch {
-	case asked != "":
-		c.ID = asked
-	case kind.ID != nil:
-		c.ID = kind.ID(p.Prior.Lineage, c.Addr)
-	case kind.Lasting:
-		c.ID = c.Addr.Part
-	case c.Before != nil && c.Seen.Presence == resource.Gone && c.Before.Host == c.Host:
-		c.ID = c.Before.ID
-	case p.chosenIDs[c.Addr] != "":
-		c.ID = p.chosenIDs[c.Addr]
-	default:
-		id, found := p.nextFree(c.Host)
-		if !found {
-			p.say(diag.Errorf(c.After.Where(nil), "no VMID is free for "+c.Addr.String(),
-				"host %q has all of %d-%d in use", c.Host, survey.Range.Low, survey.Range.High).
-				WithHint("widen vmid_range in host %q", c.Host))
-		}
-		c.ID = id
-	}
-	p.take(c.Host, c.ID)
-	c.Nonce = p.nonce(c)
-}
-
-// nonce tells this creation from every other of the same address and ID: the
-// serial is different in every run that changed something.
-func (p *planner) nonce(c *Change) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%s", p.Prior.Lineage, p.Prior.Serial, c.Addr, c.ID))
-	return hex.EncodeToString(sum[:8])
 }
 
 // holdBack keeps a change out of the plan when it cannot be made without
@@ -313,6 +226,9 @@ func (c *Change) Reason() string {
 // known beforehand or stay as they are.
 func (p *planner) expected(c *Change) cty.Value {
 	kind := p.Kinds[c.Addr.Kind]
+	if c.Seen.Presence == resource.Unknown && c.Before != nil {
+		return kind.Readable(c.Before.Attrs, c.Before.ID)
+	}
 	want, _ := c.After.Want.UnmarkDeep()
 	live := c.Seen.Object.Attrs
 	fresh := c.Action == Create || c.Action == Replace || live == cty.NilVal

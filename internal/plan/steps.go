@@ -12,7 +12,8 @@ import (
 //  2. a drop comes after the drops of what needed it, as recorded in state,
 //     unless the records need each other in a circle;
 //  3. a replace drops before it puts;
-//  4. who no longer needs a thing lets go before it is dropped, unless that
+//  4. a put comes after the drop of what has its ID;
+//  5. who no longer needs a thing lets go before it is dropped, unless that
 //     closes a cycle.
 func addSteps(p *Plan) {
 	for _, c := range p.Changes {
@@ -23,9 +24,18 @@ func addSteps(p *Plan) {
 			p.Steps.Add(Step{c.Addr, Put})
 		}
 	}
+	holders := map[place]addr.Addr{}
+	for _, c := range p.Changes {
+		if c.Action.Drops() && c.Before != nil {
+			holders[place{c.Before.Host, c.Before.ID}] = c.Addr
+		}
+	}
 	for _, c := range p.Changes {
 		put, drop := Step{c.Addr, Put}, Step{c.Addr, Drop}
 		p.Steps.Wait(put, drop)
+		if holder, held := holders[place{c.Host, c.ID}]; held && c.Action.Puts() {
+			p.Steps.Wait(put, Step{holder, Drop})
+		}
 		for _, need := range c.needsAfter() {
 			p.Steps.Wait(put, Step{need, Put})
 		}
