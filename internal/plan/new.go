@@ -60,7 +60,7 @@ type planner struct {
 	known  map[addr.Addr]cty.Value
 	taken  map[string]map[string]bool       // by host: IDs that no new object may have
 	free   map[string]func() (string, bool) // by host: the next ID that is free
-	asked  map[place]addr.Addr              // who asks for an ID
+	asked  map[place]bool                   // IDs that resources ask for themselves
 	// chosenIDs are the IDs of what was never made before.
 	chosenIDs map[addr.Addr]string
 	// missing holds what may not be there: it was never made, and could not be
