@@ -27,7 +27,7 @@ check: ## what has to hold before a commit
 
 fmt: ## formats Go and the examples
 	gofmt -w .
-	$(GO) run ./cmd/proximity fmt examples
+	$(GO) run ./cmd/proximity fmt examples/*/
 
 golden: ## rewrites golden files; look at the difference before you commit it
 	$(GO) test ./... -update

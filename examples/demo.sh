@@ -22,7 +22,8 @@ run apply --auto-approve
 say "The second plan has nothing to do"
 run plan --detailed-exitcode
 say "Somebody changes a container by hand (here: through the simulator's API)"
-run sim request --dir .proximity/sim/pve PUT /nodes/pve1/lxc/2053/config cores=7 description="tuned by hand" say "The plan names the attribute with both values, and exits with 2"
+run sim request --dir .proximity/sim/pve PUT /nodes/pve1/lxc/2053/config cores=7
+say "The plan names the attribute with both values, and exits with 2"
 run plan --detailed-exitcode || [ $? -eq 2 ]
 say "Put it back, then take everything down; what belongs to others stays"
 run apply --auto-approve

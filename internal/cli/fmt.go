@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -19,11 +20,11 @@ type fmtFlags struct{ check, diff bool }
 func (a *app) fmtCommand() *cobra.Command {
 	var f fmtFlags
 	cmd := &cobra.Command{
-		Use:   "fmt [FILE...]",
+		Use:   "fmt [FILE|DIR...]",
 		Short: "Rewrite configuration files in the usual form",
 		Long: `Fmt rewrites configuration files in the usual form and prints the names of those
-that changed. Without arguments it takes every *.hcl file of the working
-directory; "-" reads stdin and writes stdout.`,
+that changed. Of a directory it takes every *.hcl file, without arguments those
+of the working directory; "-" reads stdin and writes stdout.`,
 		RunE: func(_ *cobra.Command, files []string) error { return a.fmt(files, f) },
 	}
 	cmd.Flags().BoolVar(&f.check, "check", false, "change nothing; exit code 3 when a file would change")
@@ -33,11 +34,11 @@ directory; "-" reads stdin and writes stdout.`,
 
 func (a *app) fmt(files []string, f fmtFlags) error {
 	if len(files) == 0 {
-		found, err := filepath.Glob("*.hcl") // never errs: the pattern is well formed
-		if err != nil {
-			return err
-		}
-		files = found
+		files = []string{"."}
+	}
+	files, err := withoutDirectories(files)
+	if err != nil {
+		return err
 	}
 	changed := false
 	for _, name := range files {
@@ -51,6 +52,26 @@ func (a *app) fmt(files []string, f fmtFlags) error {
 		return &exit{code: exitUnformatted}
 	}
 	return nil
+}
+
+// withoutDirectories puts the *.hcl files of a directory in its place.
+func withoutDirectories(names []string) ([]string, error) {
+	var files []string
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if err != nil || !info.IsDir() {
+			files = append(files, name) // what is not there is said when it is read
+			continue
+		}
+		found, err := fs.Glob(os.DirFS(name), "*.hcl")
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range found {
+			files = append(files, filepath.Join(name, file))
+		}
+	}
+	return files, nil
 }
 
 // fmtFile formats one file and reports whether it was not in the usual form.
@@ -71,6 +92,8 @@ func (a *app) fmtFile(name string, f fmtFlags) (changed bool, err error) {
 		}
 	case name == "-" && !f.check:
 		return changed, a.print(string(after))
+	case changed && a.json:
+		a.lines.Object("formatted", map[string]any{"file": name})
 	case changed:
 		if err := a.print(name + "\n"); err != nil {
 			return false, err
