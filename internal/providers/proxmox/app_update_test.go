@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
@@ -156,44 +157,50 @@ func TestRefusedChanges(t *testing.T) {
 // A line that people changed by hand keeps what the language has no words for,
 // its order and its hardware address.
 func TestForeignFieldsAreKept(t *testing.T) {
-	l := openLab(t, pvesim.Options{})
-	made := l.create(app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.70/24")})), 2000)
-	mac := l.config("2000")["net0"]
-	l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"net0": {mac + ",host-managed=1"}, "mp3": {"local-lvm:1,mp=/hers"}, "tags": {"hers"}})
-	_, edits := l.change(app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.71/24")})), made)
-	require.Equal(t, "live", effectsOf(edits))
-	cfg := l.config("2000")
-	require.Contains(t, cfg["net0"], "host-managed=1")
-	require.Contains(t, cfg["net0"], hwaddr(mac))
-	require.Contains(t, cfg["mp3"], "mp=/hers")
-	require.Equal(t, "hers", cfg["tags"])
+	synctest.Test(t, func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.70/24")})), 2000)
+		mac := l.config("2000")["net0"]
+		l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"net0": {mac + ",host-managed=1"}, "mp3": {"local-lvm:1,mp=/hers"}, "tags": {"hers"}})
+		_, edits := l.change(app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.71/24")})), made)
+		require.Equal(t, "live", effectsOf(edits))
+		cfg := l.config("2000")
+		require.Contains(t, cfg["net0"], "host-managed=1")
+		require.Contains(t, cfg["net0"], hwaddr(mac))
+		require.Contains(t, cfg["mp3"], "mp=/hers")
+		require.Equal(t, "hers", cfg["tags"])
+	})
 }
 
 // With restart = "manual" what waits stays waiting, and the next plan is empty.
 func TestManualRestartLeavesChangesWaiting(t *testing.T) {
-	l := openLab(t, pvesim.Options{})
-	made := l.create(app("web", values{"restart": str("manual")}), 2000)
-	made, edits := l.change(app("web", values{"restart": str("manual"), "timezone": str("UTC")}), made)
-	require.Equal(t, "restart", effectsOf(edits))
-	want := app("web", values{"restart": str("manual"), "timezone": str("UTC")})
-	require.Equal(t, []string{"timezone"}, l.see(&want, &made).Pending)
+	synctest.Test(t, func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", values{"restart": str("manual")}), 2000)
+		made, edits := l.change(app("web", values{"restart": str("manual"), "timezone": str("UTC")}), made)
+		require.Equal(t, "restart", effectsOf(edits))
+		want := app("web", values{"restart": str("manual"), "timezone": str("UTC")})
+		require.Equal(t, []string{"timezone"}, l.see(&want, &made).Pending)
 
-	want = app("web", values{"restart": str("manual"), "timezone": str("UTC"),
-		"disk": object("disk", values{"size": gibibytes(4), "storage": str("nvme")})})
-	edits, seen := l.edits(want, made)
-	job := l.job(want, "2000")
-	job.Prior, job.Edits, job.Digest = &made, edits, seen.Digest
-	_, err := l.Update(t.Context(), job)
-	require.ErrorIs(t, err, errMoveRunning)
+		want = app("web", values{"restart": str("manual"), "timezone": str("UTC"),
+			"disk": object("disk", values{"size": gibibytes(4), "storage": str("nvme")})})
+		edits, seen := l.edits(want, made)
+		job := l.job(want, "2000")
+		job.Prior, job.Edits, job.Digest = &made, edits, seen.Digest
+		_, err := l.Update(t.Context(), job)
+		require.ErrorIs(t, err, errMoveRunning)
+	})
 }
 
 // A change that was cut short before its restart is still to do.
 func TestWaitingChangesAreStillToDo(t *testing.T) {
-	l := openLab(t, pvesim.Options{})
-	made := l.create(app("web", nil), 2000)
-	l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"timezone": {"UTC"}})
-	_, edits := l.change(app("web", values{"timezone": str("UTC")}), made)
-	require.Equal(t, "restart", effectsOf(edits))
+	synctest.Test(t, func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", nil), 2000)
+		l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"timezone": {"UTC"}})
+		_, edits := l.change(app("web", values{"timezone": str("UTC")}), made)
+		require.Equal(t, "restart", effectsOf(edits))
+	})
 }
 
 func effectsOf(edits []resource.Edit) string {
