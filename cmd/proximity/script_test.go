@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 //	apply [flag...]        applies, and then requires an empty plan
 //	pve METHOD path [k=v]  a request to the simulated host "lab", behind the program's back
 //	hold                   holds the lock of the state until the script ends
+//	serve                  a simulated cluster on a port; sets $URL, $FINGERPRINT, $TOKEN_ID, $TOKEN_SECRET
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -46,7 +47,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "apply": applyAndPlan, "pve": request, "hold": hold,
+			"code": code, "apply": applyAndPlan, "pve": request, "hold": hold, "serve": serve,
 		},
 	})
 }
@@ -151,4 +152,19 @@ func hold(ts *testscript.TestScript, _ bool, _ []string) {
 	})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(lock.Unlock()) })
+}
+
+// serve listens until the script ends.
+func serve(ts *testscript.TestScript, _ bool, _ []string) {
+	sim, err := pvesim.Open(pvesim.Options{Speed: 100})
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(sim.Close()) })
+	server, err := sim.Listen("127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(server.Close()) })
+	id, secret := sim.Token()
+	ts.Setenv("URL", server.URL)
+	ts.Setenv("FINGERPRINT", server.Fingerprint)
+	ts.Setenv("TOKEN_ID", id)
+	ts.Setenv("TOKEN_SECRET", secret)
 }

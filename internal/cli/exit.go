@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hashicorp/go-multierror"
+
 	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -87,17 +90,28 @@ func (h hinted) Unwrap() error { return h.error }
 
 var errInterrupted = errors.New("interrupted")
 
-// withHint adds the way out of the errors that have one.
+// withHint adds the way out of the errors that have one, to each of several.
 func withHint(err error) error {
 	var (
+		several *multierror.Error
 		damaged *state.ErrDamaged
 		newer   *state.ErrNewer
 	)
 	switch {
+	case errors.As(err, &several):
+		var all *multierror.Error
+		for _, one := range several.Errors {
+			all = multierror.Append(all, withHint(one))
+		}
+		return all
 	case errors.As(err, &damaged):
 		return hinted{err, "put back a copy of the file from your backups; nothing was changed"}
 	case errors.As(err, &newer):
 		return hinted{err, "use the version of proximity that wrote it, or a later one"}
+	case pve.IsCertificate(err):
+		return hinted{err, "compare with \"pvenode cert info\" on the node, then set fingerprint or ca_file in the host block"}
+	case pve.IsUnauthorised(err):
+		return hinted{err, "check token_id and token_secret of the host block: the token is unknown, expired or has another secret"}
 	}
 	return err
 }

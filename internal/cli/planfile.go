@@ -113,7 +113,7 @@ func staleness(saved, fresh plan.Document) string {
 	was, is := byAddress(saved), byAddress(fresh)
 	for _, c := range fresh.Changes {
 		if was[c.Addr.String()] != is[c.Addr.String()] {
-			return c.Addr.String() + " has changed on its host since, or is in the way"
+			return c.Addr.String() + " would now be carried out differently"
 		}
 	}
 	for _, c := range saved.Changes {

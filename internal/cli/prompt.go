@@ -34,7 +34,7 @@ func (a *app) approve(ctx context.Context, question string) error {
 	if a.yes {
 		return nil
 	}
-	fmt.Fprintf(a.err, "\n%s Only \"yes\" is taken for one: ", question)
+	fmt.Fprintf(a.err, "\n%s Only \"yes\" is accepted: ", question)
 	answers := make(chan string, 1)
 	go func() { // reading a terminal cannot be interrupted: it ends with the process
 		line, _ := bufio.NewReader(a.Stdin).ReadString('\n')

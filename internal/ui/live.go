@@ -152,7 +152,7 @@ func (l *live) lines(w, h int) []string {
 }
 
 func (r runningStep) line(now time.Time) string {
-	line := fmt.Sprintf("  %s: %s %s", r.step.Addr, r.doing, elapsed(now.Sub(r.since)))
+	line := fmt.Sprintf("  %s: %s %s", name(r.step.Addr), r.doing, elapsed(now.Sub(r.since)))
 	if r.text != "" {
 		line += ": " + r.text
 	}

@@ -7,9 +7,12 @@ import (
 	"github.com/proximity-cli/proximity/internal/plan"
 )
 
-// maxMarkdown is how long the details get, in bytes: forges refuse comments
-// above 65,536 characters.
-const maxMarkdown = 60_000
+// Forges refuse comments above 65,536 characters, so the table and then the
+// details end before that; maxMarkdown is in bytes.
+const (
+	maxRows     = 200
+	maxMarkdown = 60_000
+)
 
 // Markdown returns a plan for a comment on a merge request: a table of what
 // changes, and the plan as a diff to unfold.
@@ -19,7 +22,11 @@ func Markdown(doc plan.Document) string {
 	if len(doc.Changes) > 0 {
 		b.WriteString("\n| | resource | what | why |\n|---|---|---|---|\n")
 	}
-	for _, c := range doc.Changes {
+	for i, c := range doc.Changes {
+		if i == maxRows {
+			fmt.Fprintf(&b, "| | … and %d more | | |\n", len(doc.Changes)-i)
+			break
+		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(symbols[c.Action]), code(c.Addr.String()), whatOf(c), cell(c.Reason))
 	}
 	for _, d := range doc.Diagnostics {
@@ -33,8 +40,8 @@ func Markdown(doc plan.Document) string {
 		return b.String()
 	}
 	text := diffLines(Plan(doc, Style{Width: 100}))
-	if len(text) > maxMarkdown {
-		end := strings.LastIndexByte(text[:maxMarkdown], '\n') + 1
+	if room := max(maxMarkdown-b.Len(), 0); len(text) > room {
+		end := strings.LastIndexByte(text[:room], '\n') + 1
 		text = text[:end] + "… the rest does not fit here\n"
 	}
 	fence := "```"

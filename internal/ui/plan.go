@@ -2,9 +2,11 @@ package ui
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
+	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/plan"
 )
 
@@ -25,10 +27,8 @@ var (
 func Plan(doc plan.Document, st Style) string {
 	var b strings.Builder
 	writeDangers(&b, doc, st)
-	for _, c := range doc.Changes {
-		if !c.Lasting {
-			writeChange(&b, c, st)
-		}
+	for _, group := range alike(doc.Changes) {
+		writeChange(&b, group, st)
 	}
 	writeLasting(&b, doc)
 	if len(doc.Changes) > 0 && doc.Kept > 0 {
@@ -89,7 +89,34 @@ func dangerOf(c plan.DocumentChange) string {
 	return ""
 }
 
-func writeChange(b *strings.Builder, c plan.DocumentChange, st Style) {
+// alike groups the changes to instances of one block that differ in nothing
+// but their key and ID. Lasting things are left away.
+func alike(changes []plan.DocumentChange) [][]plan.DocumentChange {
+	var groups [][]plan.DocumentChange
+	for _, c := range changes {
+		last := len(groups) - 1
+		switch {
+		case c.Lasting:
+		case last >= 0 && sameButKey(groups[last][0], c):
+			groups[last] = append(groups[last], c)
+		default:
+			groups = append(groups, []plan.DocumentChange{c})
+		}
+	}
+	return groups
+}
+
+func sameButKey(a, b plan.DocumentChange) bool {
+	if a.Addr.Block() != b.Addr.Block() || a.Addr.Part != b.Addr.Part {
+		return false
+	}
+	a.Addr, a.ID, b.Addr, b.ID = addr.Addr{}, "", addr.Addr{}, ""
+	return reflect.DeepEqual(a, b)
+}
+
+// writeChange writes a change, and the names of others that are like it.
+func writeChange(b *strings.Builder, group []plan.DocumentChange, st Style) {
+	c := group[0]
 	where := c.Host
 	if c.ID != "" {
 		where = c.ID + " on " + c.Host
@@ -117,6 +144,13 @@ func writeChange(b *strings.Builder, c plan.DocumentChange, st Style) {
 	if len(c.Keeps) > 0 {
 		b.WriteString(wrap("left as it is: "+Clean(strings.Join(c.Keeps, "; ")), "    ", st.width()))
 	}
+	var others []string
+	for _, other := range group[1:] {
+		others = append(others, fmt.Sprintf("%s (%s)", other.Addr, Clean(other.ID)))
+	}
+	if len(others) > 0 {
+		b.WriteString(wrap("the same for "+strings.Join(others, ", "), "    ", st.width()))
+	}
 	b.WriteByte('\n')
 }
 
@@ -125,12 +159,21 @@ func writeLasting(b *strings.Builder, doc plan.Document) {
 	var names []string
 	for _, c := range doc.Changes {
 		if c.Lasting {
-			names = append(names, "  "+symbols[c.Action]+" "+c.Addr.String())
+			names = append(names, fmt.Sprintf("  %s %s on %s", symbols[c.Action], name(c.Addr), Clean(c.Host)))
 		}
 	}
 	if len(names) > 0 {
 		b.WriteString("To download:\n" + strings.Join(names, "\n") + "\n\n")
 	}
+}
+
+// name returns what people call a thing: its address, or for one that nobody
+// writes the part of it that tells.
+func name(a addr.Addr) string {
+	if a.Part != "" {
+		return Clean(a.Part)
+	}
+	return a.String()
 }
 
 // Count returns what a plan does, in one sentence.

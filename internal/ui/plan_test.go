@@ -3,6 +3,7 @@ package ui
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -147,10 +148,14 @@ func TestMarkdown(t *testing.T) {
 
 func TestMarkdownFitsIntoAComment(t *testing.T) {
 	doc := plan.Document{}
-	for range 300 {
-		doc.Changes = append(doc.Changes, everything().Changes[4])
+	for i := range 300 {
+		c := everything().Changes[4]
+		c.Reason = fmt.Sprint("because of ", i)
+		doc.Changes = append(doc.Changes, c)
 	}
-	require.Contains(t, Markdown(doc), "does not fit here")
+	text := Markdown(doc)
+	require.Less(t, len(text), 65_536)
+	require.True(t, strings.Contains(text, "does not fit here") && strings.Contains(text, "and 100 more"))
 }
 
 func TestPlanAsLines(t *testing.T) {
@@ -168,4 +173,15 @@ func TestPlanAsLines(t *testing.T) {
 		require.Equal(t, JSONVersion, head.Version)
 		require.NotEmpty(t, head.Type)
 	}
+}
+
+func TestPlanFoldsInstancesThatAreAlike(t *testing.T) {
+	var doc plan.Document
+	for i, size := range []int{1, 1, 1, 2} {
+		doc.Changes = append(doc.Changes, plan.DocumentChange{
+			Addr: addr.New("app", "web").At(i), Action: "create", Host: "pve", ID: fmt.Sprint(2000 + i),
+			Edits: []plan.DocumentEdit{edit("cores", nil, size, "live")},
+		})
+	}
+	golden(t, "plan_alike", Plan(doc, Style{}))
 }

@@ -59,7 +59,7 @@ func (p *plainProgress) Observe(e apply.Event) {
 		return
 	}
 	if s, isStart := e.(apply.Started); isStart {
-		fmt.Fprintf(p.stream, "%s: %s…\n", s.Step.Addr, verb(s.Step, s.Change)[0])
+		fmt.Fprintf(p.stream, "%s: %s…\n", name(s.Step.Addr), verb(s.Step, s.Change)[0])
 	} else if line := outcome(e, p.stream.Style()); line != "" {
 		fmt.Fprintln(p.stream, line)
 	}
@@ -73,19 +73,19 @@ func (p *plainProgress) Close() {}
 func outcome(e apply.Event, st Style) string {
 	switch e := e.(type) {
 	case apply.Done:
-		line := fmt.Sprintf("%s: %s in %s", e.Step.Addr, verb(e.Step, e.Change)[1], elapsed(e.Took))
+		line := fmt.Sprintf("%s: %s in %s", name(e.Step.Addr), verb(e.Step, e.Change)[1], elapsed(e.Took))
 		if e.Change != nil && e.ID != "" && e.ID != e.Change.ID {
 			line += fmt.Sprintf(" as %s, because %s was taken", Clean(e.ID), Clean(e.Change.ID))
 		}
 		return line
 	case apply.Failed:
-		return st.paint(red, fmt.Sprintf("%s: failed after %s", e.Step.Addr, elapsed(e.Took))) + ": " + firstLine(e.Err)
+		return st.paint(red, fmt.Sprintf("%s: failed after %s", name(e.Step.Addr), elapsed(e.Took))) + ": " + firstLine(e.Err)
 	case apply.Skipped:
-		return fmt.Sprintf("%s: skipped, because %s failed", e.Step.Addr, e.Because.Addr)
+		return fmt.Sprintf("%s: skipped, because %s failed", name(e.Step.Addr), name(e.Because.Addr))
 	case apply.Warned:
-		return st.paint(yellow, fmt.Sprintf("%s: warning", e.Step.Addr)) + ": " + Clean(e.Text)
+		return st.paint(yellow, fmt.Sprintf("%s: warning", name(e.Step.Addr))) + ": " + Clean(e.Text)
 	case apply.Recovered:
-		return fmt.Sprintf("%s: settled from an earlier run: %s", e.Addr, Clean(e.Text))
+		return fmt.Sprintf("%s: settled from an earlier run: %s", name(e.Addr), Clean(e.Text))
 	}
 	return ""
 }
@@ -133,7 +133,7 @@ func task(s plan.Step, c *plan.Change) string {
 	case c != nil:
 		word = c.Action.Word()
 	}
-	return word + " " + s.Addr.String()
+	return word + " " + name(s.Addr)
 }
 
 // Tally is what a run did to each thing, for the summary at its end.
@@ -171,7 +171,7 @@ func (t *Tally) Failures(sources Sources, st Style) string {
 	if len(t.skipped) > 0 {
 		b.WriteString("\nSkipped:\n")
 		for _, s := range t.skipped {
-			fmt.Fprintf(&b, "  %s, because %s failed\n", task(s.Step, s.Change), s.Because.Addr)
+			fmt.Fprintf(&b, "  %s, because %s failed\n", task(s.Step, s.Change), name(s.Because.Addr))
 		}
 	}
 	if len(t.notStarted) > 0 {

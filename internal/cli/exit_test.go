@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/stretchr/testify/require"
+
+	"github.com/proximity-cli/proximity/internal/diag"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/ui"
+)
+
+func TestOutcome(t *testing.T) {
+	invalid := diag.List{diag.Errorf(nil, "wrong", "")}.Err()
+	for _, c := range []struct {
+		name string
+		err  error
+		code int
+		says string // "": nothing more
+	}{
+		{"nothing", nil, 0, ""},
+		{"any error", errors.New("no route"), 1, "no route"},
+		{"changes", &exit{code: exitChanges}, 2, ""},
+		{"unformatted", &exit{code: exitUnformatted}, 3, ""},
+		{"invalid", &exit{exitInvalid, invalid}, 4, "wrong"},
+		{"locked", fmt.Errorf("open: %w", &state.ErrLocked{Store: "s", Holder: state.Who{User: "kim"}}), 5, "locked by kim@"},
+		{"stale", stale("p", "it moved"), 6, "stale: it moved"},
+		{"in part", &exit{code: exitPartial}, 7, ""},
+		{"not approved", notApproved("no"), 8, "no"},
+		{"usage", usage{"proximity plan", errors.New("unknown flag")}, 64, "unknown flag"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, cause := outcome(c.err)
+			require.Equal(t, c.code, code)
+			if c.says == "" {
+				require.NoError(t, cause)
+			} else {
+				require.ErrorContains(t, cause, c.says)
+			}
+		})
+	}
+}
+
+func TestErrorsOfHostsSayWhatToDo(t *testing.T) {
+	refused := fmt.Errorf("host %q: %w", "a", &pve.Error{Status: 401, Message: "no ticket"})
+	unpinned := fmt.Errorf("host %q: %w", "b", pve.ErrPin)
+	_, cause := outcome(multierror.Append(nil, refused, unpinned, &state.ErrDamaged{Store: "s", What: "journal", Why: "torn"}))
+	text := ui.Error(cause, nil, ui.Style{})
+	for _, hint := range []string{"hint: check token_id", "hint: compare with", "hint: put back a copy"} {
+		require.Contains(t, text, hint)
+	}
+}
+
+func TestInterruptedRunsEndWith130(t *testing.T) {
+	soft, interrupt := context.WithCancel(context.Background())
+	interrupt()
+	for _, err := range []error{nil, context.Canceled, errors.New("a real problem"), &exit{code: exitPartial}} {
+		a := testApp(t)
+		a.soft = soft
+		require.Equal(t, exitInterrupted, a.end(err), "%v", err)
+	}
+}
