@@ -28,4 +28,5 @@ run plan --detailed-exitcode || [ $? -eq 2 ]
 say "Put it back, then take everything down; what belongs to others stays"
 run apply --auto-approve
 run destroy --auto-approve
-run sim request --dir .proximity/sim/pve GET "/cluster/resources" type=vm
+say "What is left on the cluster"
+"$program" sim request --dir .proximity/sim/pve GET /cluster/resources type=vm | grep -o '"name":"[^"]*"'

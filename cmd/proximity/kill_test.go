@@ -47,32 +47,43 @@ backup_policy "nightly" {
 }
 `
 
-// TestKilledAppliesLoseNothing kills an apply with SIGKILL at ten random
+// TestKilledAppliesLoseNothing kills ten applies with SIGKILL at random
 // moments. Each time one more apply has to bring everything in order: no
 // container lost, doubled or left over, and nothing to do in the plan after it.
 func TestKilledAppliesLoseNothing(t *testing.T) {
 	bin, dir := build(t), t.TempDir()
-	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
-	for round := range 10 {
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	usual := 200 * time.Millisecond // how long an apply takes; measured as we go
+	kills := 0
+	for round := 0; kills < 10; round++ {
+		require.Less(t, round, 100, "applies end before they can be killed")
 		apps := 4 + random.IntN(5)
-		config := fmt.Sprintf(killed, apps, 256+64*round, 2+round)
+		config := fmt.Sprintf(killed, apps, 256+64*round, 2+round/8)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "main.hcl"), []byte(config), 0o600))
 
-		after := time.Duration(random.Int64N(int64(1500 * time.Millisecond)))
-		cmd := exec.Command(bin, "apply", "--auto-approve")
-		cmd.Dir = dir
-		require.NoError(t, cmd.Start())
-		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-		_ = cmd.Wait() // killed, or done before it could be
-		timer.Stop()
-		t.Logf("round %d: %d apps, killed after %s: %s", round, apps, after, cmd.ProcessState)
-
-		run(t, bin, dir, "apply", "--auto-approve").must(t, 0)
+		after := time.Duration(random.Int64N(int64(usual)))
+		if died := applyAndKill(t, bin, dir, after); died {
+			kills++
+			t.Logf("seed %d: round %d: %d apps, killed after %s", seed, round, apps, after)
+		}
+		usual = max(usual/2, run(t, bin, dir, "apply", "--auto-approve").must(t, 0).took)
 		run(t, bin, dir, "plan", "--detailed-exitcode").must(t, 0)
 		requireGuests(t, dir, apps)
 	}
 	run(t, bin, dir, "destroy", "--auto-approve").must(t, 0)
 	requireGuests(t, dir, 0)
+}
+
+// applyAndKill reports whether an apply was killed before it ended by itself.
+func applyAndKill(t *testing.T, bin, dir string, after time.Duration) bool {
+	t.Helper()
+	cmd := exec.Command(bin, "apply", "--auto-approve")
+	cmd.Dir = dir
+	require.NoError(t, cmd.Start())
+	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	return cmd.Wait() != nil
 }
 
 // requireGuests looks at the simulated cluster itself: it must have as many
