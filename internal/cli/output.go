@@ -20,8 +20,8 @@ func (a *app) outputCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "output [NAME]",
 		Short: "Print the outputs of the configuration",
-		Long: `Output prints the values of the output blocks, from what is recorded. One that is
-sensitive is printed only when it is asked for by name with --raw or --json.`,
+		Long: `Output prints the values of the output blocks, from what is recorded. A
+sensitive one is printed only when it is asked for by name with --raw or --json.`,
 		Example: "  proximity output --raw site | xargs curl",
 		Args:    atMostOne("name"),
 		RunE: func(_ *cobra.Command, args []string) error {
