@@ -187,8 +187,6 @@ func TestGoroutinesStartInFewPlaces(t *testing.T) {
 		// would make every plan slow.
 		"internal/providers/proxmox/observe.go": true,
 		"internal/ui/live.go":                   true, // the clock of the progress lines
-		"internal/cli/prompt.go":                true, // reading a terminal cannot be interrupted
-		"internal/config/limits.go":             true, // nor can evaluating an expression
 	}
 	for path, file := range sources(t) {
 		if isSimulator(path) || strings.Contains(path, "test/") {
