@@ -59,9 +59,8 @@ func FuzzProps(f *testing.F) {
 	f.Add("prune-backups", "keep-last=3,keep-daily=0")
 	f.Add("dev0", "/dev/net/tun,mode=0666")
 	f.Fuzz(func(t *testing.T, format, text string) {
-		p := namedProps()[format]
-		if p == nil {
-			p, format = netLine(), "net"
+		if namedProps()[format] == nil {
+			format = "net"
 		}
 		values, err := ParseProps(format, text)
 		if err != nil {
