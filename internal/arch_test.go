@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -290,6 +289,6 @@ func sources(t *testing.T) map[string]*ast.File {
 		})
 		require.NoError(t, err)
 	}
-	require.Greater(t, len(files), 20, fmt.Sprint("found too few sources"))
+	require.Greater(t, len(files), 20, "found too few sources")
 	return files
 }
