@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 
 	"os/exec"
 	"strconv"
@@ -34,6 +37,7 @@ func TestMain(m *testing.M) {
 //	code N command...      the command ends with exit code N
 //	apply [flag...]        applies, and then requires an empty plan
 //	pve METHOD path [k=v]  a request to the simulated host "lab", behind the program's back
+//	interrupt N command... sends N times SIGINT once a step runs; the exit code has to be 130
 //	hold                   holds the lock of the state until the script ends
 //	serve                  a simulated cluster on a port; sets $URL, $FINGERPRINT, $TOKEN_ID, $TOKEN_SECRET
 func TestScripts(t *testing.T) {
@@ -47,7 +51,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "apply": applyAndPlan, "pve": request, "hold": hold, "serve": serve,
+			"code": code, "apply": applyAndPlan, "pve": request, "hold": hold, "serve": serve, "interrupt": interrupt,
 		},
 	})
 }
@@ -167,4 +171,38 @@ func serve(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("FINGERPRINT", server.Fingerprint)
 	ts.Setenv("TOKEN_ID", id)
 	ts.Setenv("TOKEN_SECRET", secret)
+}
+
+// interrupt waits with its first signal until a step has begun, with the next
+// one until the first was answered.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: interrupt N command...")
+	}
+	times, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Dir = ts.MkAbs(".")
+	var stdout strings.Builder
+	cmd.Stdout = &stdout
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	sent := 0
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		text := lines.Text()
+		_, err := fmt.Fprintln(ts.Stderr(), text)
+		ts.Check(err)
+		isTime := sent == 0 && strings.HasSuffix(text, "creating…") || sent > 0 && strings.HasPrefix(text, "stopping:")
+		if isTime && sent < times {
+			sent++
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		ts.Fatalf("%v, want exit code 130", err)
+	}
+	_, err = io.WriteString(ts.Stdout(), stdout.String())
+	ts.Check(err)
 }

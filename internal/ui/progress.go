@@ -2,9 +2,11 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/apply"
 	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/plan"
@@ -162,8 +164,11 @@ func (t *Tally) Observe(e apply.Event) {
 }
 
 // Failures returns each failure with its cause and lines, what was skipped and
-// why, and what was not started; "" when everything was done.
+// why, and what was not started, by address; "" when everything was done.
 func (t *Tally) Failures(sources Sources, st Style) string {
+	slices.SortFunc(t.failed, func(a, b apply.Failed) int { return addr.Compare(a.Step.Addr, b.Step.Addr) })
+	slices.SortFunc(t.skipped, func(a, b apply.Skipped) int { return addr.Compare(a.Step.Addr, b.Step.Addr) })
+	slices.SortFunc(t.notStarted, func(a, b apply.NotStarted) int { return addr.Compare(a.Step.Addr, b.Step.Addr) })
 	var b strings.Builder
 	for _, f := range t.failed {
 		b.WriteString("\n" + Diagnostics(failure(f), sources, st))
