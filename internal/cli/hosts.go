@@ -15,7 +15,7 @@ import (
 )
 
 // simulatedSpeed is how much faster time runs on an embedded simulator.
-const simulatedSpeed = 20
+const simulatedSpeed = 8
 
 // connect returns a provider for each host, and what closes them all. It makes
 // no request.
