@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 //	pve METHOD path [k=v]  a request to the simulated host "lab", behind the program's back
 //	interrupt N command... sends N times SIGINT once a step runs; the exit code has to be 130
 //	hold                   holds the lock of the state until the script ends
-//	serve                  a simulated cluster on a port; sets $URL, $FINGERPRINT, $TOKEN_ID, $TOKEN_SECRET
+//	serve [faults.json]    a simulated cluster on a port; sets $URL, $FINGERPRINT, $TOKEN_ID, $TOKEN_SECRET
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -159,8 +159,12 @@ func hold(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // serve listens until the script ends.
-func serve(ts *testscript.TestScript, _ bool, _ []string) {
-	sim, err := pvesim.Open(pvesim.Options{Speed: 100})
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	options := pvesim.Options{Speed: 100}
+	if len(args) == 1 {
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &options.Faults))
+	}
+	sim, err := pvesim.Open(options)
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(sim.Close()) })
 	server, err := sim.Listen("127.0.0.1:0")

@@ -127,6 +127,9 @@ func (e *engine) propose(ctx context.Context, st *state.State, sel plan.Selectio
 // carryOut applies a plan and tells how it goes and how it ended.
 func (e *engine) carryOut(ctx context.Context, session *state.Session, p *plan.Plan) error {
 	var tally ui.Tally
+	if !e.json {
+		fmt.Fprintln(e.err)
+	}
 	watch, done := e.watch(p.Steps.Len())
 	summary, err := apply.Run(ctx, p, apply.Options{
 		Session: session, Providers: e.hosts, Resolver: e.config, Kinds: e.kinds,

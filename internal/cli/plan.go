@@ -82,12 +82,18 @@ func (a *app) showPlan(p proposal, markdown string) error {
 			return err
 		}
 	}
-	if err := p.plan.Diagnostics.Err(); err != nil {
+	err := p.plan.Diagnostics.Err()
+	switch {
+	case a.json && err != nil: // the diagnostics are among the lines of the plan
+		return &exit{code: exitError}
+	case a.json || len(p.plan.Diagnostics) == 0:
+		return nil
+	}
+	fmt.Fprintln(a.err)
+	if err != nil {
 		return &exit{exitError, err}
 	}
-	if !a.json { // with it they are among the lines of the plan
-		a.warn(p.plan.Diagnostics)
-	}
+	a.warn(p.plan.Diagnostics)
 	return nil
 }
 
