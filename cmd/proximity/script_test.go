@@ -197,7 +197,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 		text := lines.Text()
 		_, err := fmt.Fprintln(ts.Stderr(), text)
 		ts.Check(err)
-		isTime := sent == 0 && strings.HasSuffix(text, "creating…") || sent > 0 && strings.HasPrefix(text, "stopping:")
+		isTime := sent == 0 && strings.HasSuffix(text, "creating…") || sent > 0 && strings.HasPrefix(text, "interrupted:")
 		if isTime && sent < times {
 			sent++
 			ts.Check(cmd.Process.Signal(os.Interrupt))

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/proximity-cli/proximity/internal/addr"
@@ -41,7 +41,7 @@ func (e *engine) converge(sel plan.Selection, agree func(context.Context, propos
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, session.Close(context.WithoutCancel(locked))) }()
+	defer func() { err = e.release(locked, session, err) }()
 	if note := session.Note(); note != "" {
 		e.say(note)
 	}
@@ -58,6 +58,17 @@ func (e *engine) converge(sel plan.Selection, agree func(context.Context, propos
 		return err
 	}
 	return e.carryOut(locked, session, p.plan)
+}
+
+// release folds the journal and gives the lock back. An error of that is told
+// beside the one that the run ended with.
+func (e *engine) release(ctx context.Context, session *state.Session, ended error) error {
+	err := session.Close(context.WithoutCancel(ctx))
+	if err == nil || ended == nil {
+		return cmp.Or(ended, err)
+	}
+	e.say(err.Error())
+	return ended
 }
 
 // both returns a context that ends with either of two.
@@ -91,7 +102,7 @@ func (e *engine) settle() (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, session.Close(context.WithoutCancel(locked))) }()
+	defer func() { err = e.release(locked, session, err) }()
 	if err := session.Init(locked); err != nil {
 		return err
 	}

@@ -55,6 +55,7 @@ type exit struct {
 	cause error
 }
 
+// Error names the cause, or the code when there is none.
 func (e *exit) Error() string {
 	if e.cause == nil {
 		return fmt.Sprintf("exit code %d", e.code)
@@ -62,6 +63,7 @@ func (e *exit) Error() string {
 	return e.cause.Error()
 }
 
+// Unwrap returns the cause.
 func (e *exit) Unwrap() error { return e.cause }
 
 // usage is an error of the arguments of a command.

@@ -11,12 +11,15 @@ import (
 // SIGHUP ends soft: nothing new is begun. The next one ends hard as well:
 // nothing is waited for. Stop ends the listening.
 func (a *app) interruptible() (soft, hard context.Context, stop func()) {
+	// A reader that goes away (| head, a closed session) must not end an apply
+	// half-way: with a listener for SIGPIPE the write errs instead.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	soft, stopFirst := signal.NotifyContext(context.Background(), endSignals()...)
 	hard, cancel := context.WithCancel(context.Background())
 	unhook := context.AfterFunc(soft, func() {
 		second, stopSecond := signal.NotifyContext(hard, endSignals()...)
 		defer stopSecond()
-		a.say("stopping: what has begun is finished first; once more to stop waiting for it")
+		a.say("interrupted: nothing new starts; once more to stop waiting for what has begun")
 		<-second.Done()
 		cancel()
 	})

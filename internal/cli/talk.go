@@ -20,6 +20,7 @@ type voice struct {
 	say func(string)
 }
 
+// Say passes a line of talk on.
 func (v *voice) Say(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -37,22 +37,37 @@ func writeEdits(b *strings.Builder, edits []plan.DocumentEdit, action string, st
 		texts = max(texts, width(r.text))
 	}
 	for _, r := range rows {
-		line := "    " + st.paint(signLooks[r.sign], r.sign) + pad(r.path, paths) + " " + pad(r.text, texts) +
-			"  " + st.paint(effectLooks[r.effect], r.effect)
+		line := "    " + st.paint(signLook(r.sign), r.sign) + pad(r.path, paths) + " " + pad(r.text, texts) +
+			"  " + st.paint(effectLook(r.effect), r.effect)
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 		for _, part := range r.below {
 			sign, text := part[:2], cut(part[2:], max(st.width()-12, 20))
-			b.WriteString("        " + st.paint(signLooks[sign], sign+text) + "\n")
+			b.WriteString("        " + st.paint(signLook(sign), sign+text) + "\n")
 		}
 	}
 }
 
 func pathOf(e plan.DocumentEdit) string { return Clean(strings.Join(e.Path, ".")) + ":" }
 
-var (
-	signLooks   = map[string]look{"+ ": green, "- ": red, "~ ": yellow}
-	effectLooks = map[string]look{"restart": yellow, "migrate": yellow, "replace": danger, "refused": danger}
-)
+func signLook(sign string) look {
+	switch sign {
+	case "+ ":
+		return green
+	case "- ":
+		return red
+	}
+	return yellow
+}
+
+func effectLook(effect string) look {
+	switch effect {
+	case "restart", "migrate":
+		return yellow
+	case "replace", "refused":
+		return danger
+	}
+	return dim
+}
 
 // rowOf makes the row of an edit, with values in at most room cells.
 func rowOf(e plan.DocumentEdit, action string, room int) row {

@@ -27,7 +27,7 @@ func Markdown(doc plan.Document) string {
 			fmt.Fprintf(&b, "| | … and %d more | | |\n", len(doc.Changes)-i)
 			break
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(symbols[c.Action]), code(c.Addr.String()), whatOf(c), cell(c.Reason))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", code(symbol(c.Action)), code(c.Addr.String()), whatOf(c), cell(c.Reason))
 	}
 	for _, d := range doc.Diagnostics {
 		fmt.Fprintf(&b, "\n**%s:** %s", d.Severity, cell(d.Summary))

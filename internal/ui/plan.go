@@ -10,16 +10,31 @@ import (
 	"github.com/proximity-cli/proximity/internal/plan"
 )
 
-// symbols and looks of the actions, by their word.
-var (
-	symbols = map[string]string{
-		"create": string(plan.Create), "update": string(plan.Update), "replace": string(plan.Replace),
-		"delete": string(plan.Delete), "forget": string(plan.Forget), "adopt": string(plan.Adopt),
+// symbol returns the sign of an action, which is given by its word.
+func symbol(action string) string {
+	for _, a := range []plan.Action{plan.Create, plan.Update, plan.Replace, plan.Delete, plan.Forget, plan.Adopt} {
+		if a.Word() == action {
+			return string(a)
+		}
 	}
-	actionLooks = map[string]look{
-		"create": green, "update": yellow, "replace": magenta, "delete": red, "forget": dim, "adopt": blue,
+	return string(plan.Keep)
+}
+
+func actionLook(action string) look {
+	switch action {
+	case "create":
+		return green
+	case "update":
+		return yellow
+	case "replace":
+		return magenta
+	case "delete":
+		return red
+	case "adopt":
+		return blue
 	}
-)
+	return dim
+}
 
 // Plan returns a plan as text: first what is dangerous, then each change with
 // its reason and its edits, what stays the same in one line, and a count. It
@@ -43,7 +58,7 @@ func writeDangers(b *strings.Builder, doc plan.Document, st Style) {
 	var rows [][2]string
 	for _, c := range doc.Changes {
 		if text := dangerOf(c); text != "" {
-			rows = append(rows, [2]string{symbols[c.Action] + " " + c.Addr.String(), text})
+			rows = append(rows, [2]string{symbol(c.Action) + " " + c.Addr.String(), text})
 		}
 	}
 	if len(rows) == 0 {
@@ -121,7 +136,7 @@ func writeChange(b *strings.Builder, group []plan.DocumentChange, st Style) {
 	if c.ID != "" {
 		where = c.ID + " on " + c.Host
 	}
-	fmt.Fprintf(b, "%s (%s)\n", st.paint(actionLooks[c.Action], symbols[c.Action]+" "+c.Addr.String()), Clean(where))
+	fmt.Fprintf(b, "%s (%s)\n", st.paint(actionLook(c.Action), symbol(c.Action)+" "+c.Addr.String()), Clean(where))
 	if c.Reason != "" {
 		b.WriteString(wrap("because "+Clean(c.Reason), "    ", st.width()))
 	}
@@ -159,7 +174,7 @@ func writeLasting(b *strings.Builder, doc plan.Document) {
 	var names []string
 	for _, c := range doc.Changes {
 		if c.Lasting {
-			names = append(names, fmt.Sprintf("  %s %s on %s", symbols[c.Action], name(c.Addr), Clean(c.Host)))
+			names = append(names, fmt.Sprintf("  %s %s on %s", symbol(c.Action), name(c.Addr), Clean(c.Host)))
 		}
 	}
 	if len(names) > 0 {
@@ -174,68 +189,4 @@ func name(a addr.Addr) string {
 		return Clean(a.Part)
 	}
 	return a.String()
-}
-
-// Count returns what a plan does, in one sentence.
-func Count(doc plan.Document) string {
-	n, effects, downloads := map[string]int{}, map[string]int{}, 0
-	for _, c := range doc.Changes {
-		if c.Lasting {
-			downloads++
-			continue
-		}
-		n[c.Action]++
-		for _, e := range c.Edits {
-			if c.Action == "update" {
-				effects[e.Effect]++
-			}
-		}
-	}
-	if len(doc.Changes) == 0 {
-		return nothing(doc)
-	}
-	text := fmt.Sprintf("Plan: %d to create, %d to change%s, %d to replace, %d to delete",
-		n["create"], n["update"], effectCount(effects), n["replace"], n["delete"])
-	for _, extra := range []struct {
-		n    int
-		text string
-	}{{n["adopt"], "to adopt"}, {n["forget"], "to forget"}, {downloads, "to download"}} {
-		if extra.n > 0 {
-			text += fmt.Sprintf(", %d %s", extra.n, extra.text)
-		}
-	}
-	return text + "."
-}
-
-// effectCount returns " (2 live, 1 needs a restart)", counting edits.
-func effectCount(effects map[string]int) string {
-	var parts []string
-	for _, e := range []struct{ name, one, many string }{
-		{"live", "live", "live"}, {"in guest", "in the guest", "in the guest"}, {"resize", "resized", "resized"},
-		{"move", "moved", "moved"}, {"restart", "needs a restart", "need a restart"},
-		{"migrate", "needs a migration", "need a migration"}, {"record", "only recorded", "only recorded"},
-	} {
-		switch n := effects[e.name]; {
-		case n == 1:
-			parts = append(parts, "1 "+e.one)
-		case n > 1:
-			parts = append(parts, fmt.Sprintf("%d %s", n, e.many))
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(parts, ", ") + ")"
-}
-
-func nothing(doc plan.Document) string {
-	switch {
-	case doc.Destroy:
-		return "No changes. There is nothing to delete."
-	case doc.Kept == 0:
-		return "No changes. Nothing is configured."
-	case doc.Kept == 1:
-		return "No changes. 1 resource is as configured."
-	}
-	return fmt.Sprintf("No changes. %d resources are as configured.", doc.Kept)
 }

@@ -56,6 +56,7 @@ func (o *once) repeats(e apply.Event) bool {
 	return heard
 }
 
+// Observe implements apply.Observer.
 func (p *plainProgress) Observe(e apply.Event) {
 	if p.warned.repeats(e) {
 		return
@@ -67,8 +68,10 @@ func (p *plainProgress) Observe(e apply.Event) {
 	}
 }
 
+// Say implements Progress.
 func (p *plainProgress) Say(text string) { fmt.Fprintln(p.stream, text) }
 
+// Close implements Progress.
 func (p *plainProgress) Close() {}
 
 // outcome returns the line that stays of an event, or "" when none does.
