@@ -45,6 +45,7 @@ func effectCount(effects map[string]int) string {
 		{"live", "live", "live"}, {"in guest", "in the guest", "in the guest"}, {"resize", "resized", "resized"},
 		{"move", "moved", "moved"}, {"restart", "needs a restart", "need a restart"},
 		{"migrate", "needs a migration", "need a migration"}, {"record", "only recorded", "only recorded"},
+		{"refused", "refused", "refused"},
 	} {
 		switch n := effects[e.name]; {
 		case n == 1:
