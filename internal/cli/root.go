@@ -43,7 +43,6 @@ func (a *app) root() *cobra.Command {
 	flags.StringArrayVar(&a.vars, "var", nil, "set a variable, as `NAME=VALUE`; may be repeated")
 	flags.StringArrayVar(&a.varFiles, "var-file", nil, "set the variables in `FILE`; may be repeated")
 	flags.BoolVarP(&a.yes, "yes", "y", false, "never ask: approve what is planned")
-	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
 	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + helpExitCodes + "{{end}}")
 	root.AddCommand(
 		a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
@@ -60,6 +59,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%q: no argument is expected here", args[0])
 	}
 	err := fmt.Errorf("there is no command %q", args[0])
+	cmd.SuggestionsMinimumDistance = 2 // SuggestionsFor itself takes 0 for no suggestions
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return fmt.Errorf("%w: did you mean %q?", err, near[0])
 	}
