@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -24,11 +25,25 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
+// development is the version of a program that was built from a checkout
+// without a tag.
+const development = "0.1.0-dev"
+
 // version returns the version that the program was built as.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "0.1.0-dev"
+	if !ok {
+		return development
 	}
-	return info.Main.Version
+	return releaseOf(info.Main.Version)
+}
+
+// releaseOf turns a module's version into ours. Go gives a checkout without
+// any tag the version v0.0.0 and a date, which says nothing to people and
+// satisfies no constraint.
+func releaseOf(module string) string {
+	if module == "" || module == "(devel)" || strings.HasPrefix(module, "v0.0.0-") {
+		return development
+	}
+	return strings.TrimPrefix(module, "v")
 }
