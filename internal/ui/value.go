@@ -88,7 +88,10 @@ func literal(v any) string {
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			parts = append(parts, Clean(key)+" = "+literal(v[key]))
 		}
-		return strings.TrimSuffix("{ "+strings.Join(parts, ", "), " ") + " }"
+		if len(parts) == 0 {
+			return "{}"
+		}
+		return "{ " + strings.Join(parts, ", ") + " }"
 	}
 	return fmt.Sprint(v)
 }
