@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -77,7 +76,7 @@ func look(ctx context.Context, st *state.State, i state.Intent, set providers.Se
 	}
 	seen, err := provider.Settle(ctx, providers.Target{
 		Addr:   i.Addr,
-		Prior:  &resource.Object{Addr: i.Addr, Host: i.Host, ID: i.ID, Nonce: i.Nonce, Attrs: i.Attrs, Changed: time.Now()},
+		Prior:  &resource.Object{Addr: i.Addr, Host: i.Host, ID: i.ID, Nonce: i.Nonce, Attrs: i.Attrs, Changed: i.At},
 		Marker: resource.Marker{Lineage: st.Lineage, Addr: i.Addr, Nonce: i.Nonce},
 	}, i.Task)
 	if err != nil {

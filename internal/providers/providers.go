@@ -34,8 +34,10 @@ type Provider interface {
 	// what is gone succeeds.
 	Delete(ctx context.Context, job Job) error
 
-	// Settle waits until a task that an earlier run left behind has ended (an
-	// empty task: does not wait), then looks at the target.
+	// Settle waits until a task that an earlier run left behind has ended, then
+	// looks at the target. The target's Prior is what that run was about to make
+	// (without attributes: to remove), Changed when it began. An empty task may
+	// mean that the request was still on its way.
 	Settle(ctx context.Context, target Target, task string) (resource.Seen, error)
 }
 

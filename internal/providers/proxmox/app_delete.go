@@ -8,7 +8,6 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
-	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // unclearRemoval is the patience with removals whose answer was lost. Each try
@@ -95,32 +94,3 @@ func (p *Provider) purging(ctx context.Context, job providers.Job) (url.Values, 
 	}
 	return purge, nil
 }
-
-// Settle implements providers.Provider.
-func (p *Provider) Settle(ctx context.Context, target providers.Target, task string) (resource.Seen, error) {
-	if task != "" {
-		_, err := p.Client.Wait(ctx, task, nil)
-		if err != nil && !pve.IsTaskFailure(err) && !pve.IsNoTask(err) {
-			return resource.Seen{}, err
-		}
-	}
-	jobs := p.listJobsOnce()
-	for patience := time.Now().Add(settlePatience); ; {
-		all, err := p.list(ctx)
-		if err != nil {
-			return resource.Seen{}, err
-		}
-		seen := p.see(ctx, all, jobs, target)
-		isUnderWay := seen.Presence == resource.Unknown && seen.Locked != ""
-		if !isUnderWay || time.Now().After(patience) {
-			return seen, ctx.Err()
-		}
-		if err := pve.Pause(ctx, time.Second); err != nil {
-			return resource.Seen{}, err
-		}
-	}
-}
-
-// settlePatience bounds the wait for a create without a known task. A create
-// that was killed leaves its lock for ever.
-const settlePatience = 10 * time.Minute

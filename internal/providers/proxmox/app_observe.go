@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -67,21 +68,27 @@ func isOurs(found, want resource.Marker) bool {
 		(want.Nonce == "" || found.Nonce == want.Nonce)
 }
 
-// seeUnlisted tells a container that is gone from one that may no longer be
-// looked at: the listing leaves out both.
+// seeUnlisted tells a container that is gone from one that may not be looked
+// at: the listing leaves out both. Only the VMID itself tells, wherever the
+// container was and whatever the token may see.
 func (p *Provider) seeUnlisted(ctx context.Context, t providers.Target, id string) resource.Seen {
-	node := ""
-	if t.Prior != nil {
-		node = resource.Text(t.Prior.Attrs, "node")
-	}
-	if node == "" {
-		return resource.Seen{Presence: resource.Gone}
-	}
-	err := p.Client.Read(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, nil)
-	if err == nil || pve.IsForbidden(err) || ctx.Err() != nil {
-		return resource.Seen{Why: fmt.Sprintf("the token may not list container %s (VM.Audit on /vms/%s)", id, id)}
+	switch taken, err := p.isTaken(ctx, id); {
+	case err != nil:
+		return unknown(err)
+	case taken && t.Prior != nil:
+		return resource.Seen{Why: fmt.Sprintf("guest %s is there, but the token may not see it (VM.Audit on /vms/%s)", id, id)}
 	}
 	return resource.Seen{Presence: resource.Gone}
+}
+
+// isTaken asks whether any guest of the cluster has a VMID. Everybody may ask
+// that, also of guests that a listing leaves out for lack of a privilege.
+func (p *Provider) isTaken(ctx context.Context, id string) (bool, error) {
+	err := p.Client.Read(ctx, "/cluster/nextid", url.Values{"vmid": {id}}, nil)
+	if pve.IsTaken(err) {
+		return true, nil
+	}
+	return false, err
 }
 
 // status returns running or stopped: from the listing when that can be right,

@@ -82,8 +82,8 @@ func (p *Provider) lookFor(ctx context.Context, job providers.Job, node string, 
 	for delay := 300 * time.Millisecond; ; delay *= 2 {
 		found, err := p.lookOnce(ctx, job, node)
 		looks--
-		if err != nil || found != foundNothing || looks == 0 {
-			return found, err
+		if err != nil || found == foundOurs || looks == 0 {
+			return found, err // what looks like another's may be ours before its task is listed
 		}
 		if err := pve.Pause(ctx, delay); err != nil {
 			return foundNothing, err
@@ -98,7 +98,7 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 		}
 		cfg, err := p.readConfig(ctx, node, job.ID, false)
 		switch {
-		case pve.IsGone(err):
+		case pve.IsGone(err), pve.IsForbidden(err):
 			return p.takenElsewhere(ctx, job.ID)
 		case err != nil:
 			return foundNothing, err
@@ -134,15 +134,11 @@ func (p *Provider) outwait(ctx context.Context, job providers.Job, node, kind st
 	return nil
 }
 
-// takenElsewhere tells whether a container of another node or a virtual
-// machine has the VMID.
+// takenElsewhere tells whether a guest has the VMID that is no container of
+// this node, or one that the token may not see.
 func (p *Provider) takenElsewhere(ctx context.Context, id string) (finding, error) {
-	all, err := p.list(ctx)
-	if err != nil {
+	if taken, err := p.isTaken(ctx, id); err != nil || !taken {
 		return foundNothing, err
 	}
-	if _, taken := all.guest(id); taken {
-		return foundOther, nil
-	}
-	return foundNothing, nil
+	return foundOther, nil
 }
