@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/proximity-cli/proximity/internal/addr"
@@ -126,7 +127,7 @@ func (p *planner) decide(c *Change) {
 	case c.Seen.Presence == resource.Unknown:
 		c.Action = Keep
 		p.missing[c.Addr] = c.Before == nil
-		p.say(diag.Warningf(c.After.Where(nil), "cannot look at "+c.Addr.String(), "%s; it is left as it is", c.Seen.Why))
+		p.say(unseen(c.After.Where(nil), c.Addr, c.Seen, "it is left as it is"))
 	case c.Seen.Presence == resource.Present && c.Before != nil && c.Before.Host != c.Host:
 		p.create(c, kind, fmt.Sprintf("it moves from host %q to host %q, and guests cannot", c.Before.Host, c.Host))
 		c.Action = Replace
@@ -141,6 +142,13 @@ func (p *planner) decide(c *Change) {
 	default:
 		p.create(c, kind, fmt.Sprintf("%s is gone from the host", c.Before.ID))
 	}
+}
+
+// unseen says that nothing could be concluded about a resource.
+func unseen(at *hcl.Range, a addr.Addr, seen resource.Seen, outcome string) diag.Diagnostic {
+	d := diag.Warningf(at, "cannot look at "+a.String(), "%s; %s", seen.Why, outcome)
+	d.Hint = seen.Hint
+	return d
 }
 
 func (p *planner) compare(c *Change, kind *resource.Kind) {
@@ -269,7 +277,7 @@ func (p *planner) drop(o resource.Object) {
 	c := Change{Addr: o.Addr, Host: o.Host, ID: o.ID, Before: &o, Seen: p.Seen[o.Addr]}
 	switch c.Seen.Presence {
 	case resource.Unknown:
-		p.say(diag.Warningf(nil, "cannot look at "+o.Addr.String(), "%s; it is neither deleted nor forgotten", c.Seen.Why))
+		p.say(unseen(nil, o.Addr, c.Seen, "it is neither deleted nor forgotten"))
 		return
 	case resource.Gone:
 		c.Action, c.Why = Forget, "it is gone from the host already"

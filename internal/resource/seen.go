@@ -31,6 +31,7 @@ type Seen struct {
 	Pending   []string // keys whose change waits for a restart
 	Locked    string   // what the host says it is busy with: "backup", "migrate"; empty: nothing
 	Why       string   // the reason, when Unknown or a Stranger
+	Hint      string   // what can be done about it; may be empty
 }
 
 // Survey is what a host has, as far as it matters before a plan is shown.

@@ -46,10 +46,32 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 		return resource.Seen{Locked: cfg.coming["lock"], Why: fmt.Sprintf("%s is just being made or removed", id)}
 	}
 	_, marker := resource.Split(cfg.coming["description"])
-	if !isOurs(marker, t.Marker) {
-		return p.notOurs(t, describeOther(marker))
+	switch {
+	case isOurs(marker, t.Marker):
+		return p.seen(ctx, t, guest, status, cfg)
+	case marker == (resource.Marker{}) && hasRecordedAddress(cfg, t.Prior):
+		return resource.Seen{
+			Why:  fmt.Sprintf("container %s has lost its marker, yet it has the recorded hardware address", id),
+			Hint: "put this line back into its notes: " + t.Marker.String(),
+		}
 	}
-	return p.seen(ctx, t, guest, status, cfg)
+	return p.notOurs(t, describeOther(marker))
+}
+
+// hasRecordedAddress reports whether a container has the hardware address that
+// was recorded of ours. Proxmox makes these at random, so that a container with
+// it is hardly another one: somebody has rewritten its notes.
+func hasRecordedAddress(cfg config, prior *resource.Object) bool {
+	if prior == nil {
+		return false
+	}
+	recorded := resource.Text(prior.Attrs, "mac")
+	for key, line := range cfg.coming {
+		if recorded != "" && strings.HasPrefix(key, "net") && strings.EqualFold(pve.ParseLine(line, "").Value("hwaddr"), recorded) {
+			return true
+		}
+	}
+	return false
 }
 
 // notOurs is a stranger where something was recorded. Where nothing was, the
