@@ -200,9 +200,9 @@ func setMounts(form url.Values, want cty.Value) {
 	}
 }
 
-// creation patience: a create that failed because its storage was busy left
-// nothing behind and is made again.
-var creation = pve.Patience{First: 500 * time.Millisecond, Most: 10 * time.Second, Limit: 15 * time.Minute}
+// creation is the patience with creates that left nothing behind: the storage
+// was busy, or the container to clone was, which Proxmox copies once at a time.
+var creation = pve.Patience{First: 500 * time.Millisecond, Most: 10 * time.Second, Limit: time.Hour}
 
 // allocate makes the container. It never sends a second request before it has
 // looked what became of the first.
@@ -231,7 +231,11 @@ func (p *Provider) allocate(ctx context.Context, job providers.Job, node, path s
 		}
 		return err
 	}, func(err error) bool {
-		return !blind && (pve.IsBusy(err) || pve.IsUnclear(err) && unclear < 3 || pve.IsTaken(err))
+		if blind || !pve.IsBusy(err) && !pve.IsLocked(err) && !pve.IsTaken(err) && (!pve.IsUnclear(err) || unclear == 3) {
+			return false
+		}
+		job.Report.Say("waiting: " + err.Error())
+		return true
 	})
 }
 

@@ -1,8 +1,10 @@
 package proxmox
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -115,5 +117,26 @@ func TestAppOfAClone(t *testing.T) {
 		edits, _ := l.edits(want, made)
 		require.Empty(t, edits)
 		require.Equal(t, "running", resource.Text(made.Attrs, "status"))
+	})
+}
+
+// Proxmox locks the source of a clone, so that many clones of one source wait
+// for each other.
+func TestManyClonesOfOneSource(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{Tasks: func(string) time.Duration { return 5 * time.Second }})
+		l.create(app("source", values{"running": cty.False}), 2000)
+		errs := make([]error, 4)
+		var wg sync.WaitGroup
+		for i := range errs {
+			wg.Go(func() {
+				want := app(fmt.Sprint("web", i), values{"template": cty.NilVal, "clone": str("2000"), "running": cty.False})
+				_, errs[i] = l.Create(t.Context(), l.job(want, fmt.Sprint(2001+i)))
+			})
+		}
+		wg.Wait()
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
 	})
 }
