@@ -243,7 +243,8 @@ func isCertain(err error) bool {
 	var taken providers.ErrTaken
 	var stranger providers.ErrStranger
 	var changed providers.ErrChanged
-	return errors.As(err, &taken) || errors.As(err, &stranger) || errors.As(err, &changed)
+	var nothing providers.ErrNothingMade
+	return errors.As(err, &taken) || errors.As(err, &stranger) || errors.As(err, &changed) || errors.As(err, &nothing)
 }
 
 // guarded turns a panic of a provider, or of the library below it, into the

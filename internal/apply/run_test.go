@@ -103,6 +103,26 @@ func TestAFailureHoldsBackOnlyWhatWaits(t *testing.T) {
 	require.Subset(t, l.lines, []string{"done z", "failed a", "skipped b because of a", "skipped c because of a"})
 }
 
+// A create that left nothing behind leaves nothing open either: the next run
+// need not look for it.
+func TestARefusedCreateIsNotLookedFor(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		open int
+	}{
+		{providers.ErrNothingMade{Cause: errors.New("403")}, 0},
+		{errors.New("the answer was lost"), 1},
+	} {
+		r := newRig()
+		r.hook(func(context.Context, providers.Job) error { return c.err })
+		_, _, err := r.carryOut(t, model{at("a"): {}}, nil, apply.Options{})
+		require.ErrorIs(t, err, c.err)
+		st, err := state.Read(t.Context(), r.store, kinds)
+		require.NoError(t, err)
+		require.Len(t, st.Open, c.open)
+	}
+}
+
 func TestATakenIDIsLeftToItsOwner(t *testing.T) {
 	stranger := func(r *rig, id string) func() {
 		return func() {

@@ -19,3 +19,12 @@ func (e ErrStranger) Error() string { return fmt.Sprintf("%s is not ours to touc
 type ErrChanged struct{ ID string }
 
 func (e ErrChanged) Error() string { return fmt.Sprintf("%s was changed since the plan", e.ID) }
+
+// ErrNothingMade is the error of a Create that left nothing behind, for
+// certain: the host refused the request, or undid what it had begun.
+type ErrNothingMade struct{ Cause error }
+
+func (e ErrNothingMade) Error() string { return e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e ErrNothingMade) Unwrap() error { return e.Cause }

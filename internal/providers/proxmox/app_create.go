@@ -213,8 +213,11 @@ func (p *Provider) allocate(ctx context.Context, job providers.Job, node, path s
 		if err == nil {
 			err = p.follow(ctx, job, upid)
 		}
-		if err == nil || pve.IsWaiting(err) || isReporting(err) {
+		switch {
+		case err == nil || pve.IsWaiting(err) || isReporting(err):
 			return err
+		case pve.IsRefused(err):
+			return providers.ErrNothingMade{Cause: err}
 		}
 		if pve.IsUnclear(err) {
 			unclear++
@@ -228,8 +231,10 @@ func (p *Provider) allocate(ctx context.Context, job providers.Job, node, path s
 			return nil
 		case found == foundOther:
 			return providers.ErrTaken{ID: job.ID}
+		case pve.IsUnclear(err):
+			return err
 		}
-		return err
+		return providers.ErrNothingMade{Cause: err}
 	}, func(err error) bool {
 		if blind || !pve.IsBusy(err) && !pve.IsLocked(err) && !pve.IsTaken(err) && (!pve.IsUnclear(err) || unclear == 3) {
 			return false

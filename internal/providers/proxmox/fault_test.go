@@ -63,10 +63,22 @@ func TestCreateThatFails(t *testing.T) {
 	l.sim.Inject(pvesim.Fault{Method: "POST", Path: creates, FailTask: "unable to create CT 2000 - no space left"})
 	_, err := l.Create(t.Context(), l.job(app("web", nil), "2000"))
 	require.ErrorContains(t, err, "no space left")
+	require.ErrorAs(t, err, &providers.ErrNothingMade{})
 	all, err := l.list(t.Context())
 	require.NoError(t, err)
 	_, there := all.guest("2000")
 	require.False(t, there)
+}
+
+// What Proxmox refuses is told as it says it, without further questions.
+func TestRefusedCreate(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	l.sim.Inject(pvesim.Fault{Method: "POST", Path: creates, Status: 403, Message: "Permission check failed (/vms/2000, VM.Allocate)"})
+	before := l.requests()
+	_, err := l.Create(t.Context(), l.job(app("web", values{"template": str("local:vztmpl/x.tar.zst")}), "2000"))
+	require.EqualError(t, err, "POST /nodes/pve1/lxc: Permission check failed (/vms/2000, VM.Allocate)")
+	require.ErrorAs(t, err, &providers.ErrNothingMade{})
+	require.Equal(t, before, l.requests(), "faults are not counted, and nothing else was asked")
 }
 
 // A run that ends while a create is under way leaves its task; the next run

@@ -111,6 +111,10 @@ func IsChanged(err error) bool { return says(err, "detected modified configurati
 // IsForbidden: the user or token lacks a privilege.
 func IsForbidden(err error) bool { return hasStatus(err, 403) || says(err, "Permission check failed") }
 
+// IsRefused: the request was turned down before anything was done, for its
+// parameters, for lack of a privilege or because the release does not know it.
+func IsRefused(err error) bool { return hasStatus(err, 400, 401, 403, 501) }
+
 // IsUnauthorised: the credentials are not accepted.
 func IsUnauthorised(err error) bool { return hasStatus(err, 401) }
 
