@@ -171,6 +171,30 @@ func TestWhatIsNoStateIsNeverTakenForNone(t *testing.T) {
 	require.Empty(t, st.Objects)
 }
 
+func TestANewerStateIsLeftAsItIs(t *testing.T) {
+	store := &statetest.Memory{}
+	_, lock, err := store.Lock(t.Context(), state.Who{})
+	require.NoError(t, err)
+	f := files(t, written(t))
+	newer := bytes.Replace(f.State, []byte(`"version": 1`), []byte(`"version": 2`), 1)
+	require.NoError(t, lock.Save(t.Context(), newer))
+	require.NoError(t, lock.Append(t.Context(), f.Journal))
+	require.NoError(t, lock.Unlock())
+
+	before := files(t, store)
+	store.Fail = func(write string) error {
+		t.Errorf("%s: a newer state was written to", write)
+		return nil
+	}
+	for range 2 { // the second finds the lock given back
+		_, _, err = state.Open(t.Context(), store, state.Who{}, kinds(1))
+		var tooNew *state.ErrNewer
+		require.ErrorAs(t, err, &tooNew)
+		require.Equal(t, state.ErrNewer{Store: "memory", Version: 2, Have: 1}, *tooNew)
+	}
+	require.Equal(t, before, files(t, store))
+}
+
 func TestDyingBetweenSaveAndClearRepeatsNothing(t *testing.T) {
 	store := written(t)
 	store.Fail = func(write string) error {

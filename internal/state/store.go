@@ -9,11 +9,12 @@ import (
 // Store keeps the state file and its journal, and lets one process at a time
 // write them. The contract, which one suite of tests holds for all stores:
 //
-//   - Load without the lock never sees half of a write, and never an older
-//     state file with the journal of a newer one.
+//   - Load without the lock never sees half of a Save, and never an older
+//     state file with the journal of a newer one. Of a line that is just being
+//     appended it may see the beginning.
 //   - At most one Lock is held at any time. The context that Lock returns ends
-//     when the lock is lost. When somebody else holds it the error is
-//     *ErrLocked, at once.
+//     when the lock is lost or given back; nothing can be written from then on.
+//     When somebody else holds it the error is *ErrLocked, at once.
 //   - What Save or Append was given is durable when it returns without error.
 //     After an error of Save the old state file is still there, whole; after
 //     an error of Append the journal is as before.
@@ -49,8 +50,11 @@ type Who struct {
 	Since   time.Time `json:"since"`
 }
 
-// String names the holder for people.
+// String names the holder for people. The zero Who is one that left no name.
 func (w Who) String() string {
+	if w == (Who{}) {
+		return "a process that left no name"
+	}
 	return fmt.Sprintf("%s@%s (pid %d, %q, since %s)", w.User, w.Host, w.PID, w.Command, w.Since.Format(time.DateTime))
 }
 

@@ -69,28 +69,44 @@ func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state
 	if err != nil {
 		return nil, nil, fmt.Errorf("state: lock: %w", err)
 	}
-	var last state.Who
-	text, _ := readIfThere(s.locking())
-	lastKnown := json.Unmarshal(text, &last) == nil
+	last, written := s.holder()
 	if !got {
 		return nil, nil, &state.ErrLocked{Store: s.String(), Holder: last}
 	}
 	l := &lock{store: s, file: file}
-	s.sweep()
-	if lastKnown {
+	if written {
 		l.note = fmt.Sprintf("took over the lock of %s, which ended without giving it back", last)
 	}
-	text, err = json.Marshal(who)
-	if err == nil {
-		err = os.WriteFile(s.locking(), text, 0o600)
-	}
-	if err == nil {
-		l.journal, err = os.OpenFile(s.journal(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	}
+	// The journal comes before the holder's name: when it cannot be opened, the
+	// name of the last holder, or none, still stands there for the next one.
+	l.journal, err = os.OpenFile(s.journal(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("state: lock: %w", err), file.Unlock())
 	}
+	ctx, l.cancel = context.WithCancel(ctx)
+	if err := s.setHolder(who); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("state: lock: %w", err), l.Unlock())
+	}
+	s.sweep()
 	return ctx, l, nil
+}
+
+// holder returns who wrote the lock file last, and whether somebody did and
+// did not give the lock back. What cannot be read is a holder without a name.
+func (s *Store) holder() (who state.Who, written bool) {
+	text, err := readIfThere(s.locking())
+	if err == nil && json.Unmarshal(text, &who) != nil {
+		who = state.Who{}
+	}
+	return who, len(text) > 0
+}
+
+func (s *Store) setHolder(who state.Who) error {
+	text, err := json.Marshal(who)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.locking(), text, 0o600)
 }
 
 // sweep removes what a Save that was killed left behind. Only the holder of
@@ -106,9 +122,13 @@ type lock struct {
 	store   *Store
 	file    *flock.Flock
 	journal *os.File
+	cancel  context.CancelFunc
 	note    string
+	ended   bool  // it was given back
 	broken  error // an append left something behind that could not be taken back
 }
+
+var errEnded = errors.New("the lock was given back")
 
 // Note implements state.Lock.
 func (l *lock) Note() string { return l.note }
@@ -116,6 +136,9 @@ func (l *lock) Note() string { return l.note }
 // Save replaces the state file by rename, so that a reader and a crash see
 // either the old or the new one, and makes the rename itself durable.
 func (l *lock) Save(_ context.Context, data []byte) error {
+	if l.ended {
+		return errEnded
+	}
 	if err := renameio.WriteFile(l.store.file(), data, 0o600,
 		renameio.IgnoreUmask(), renameio.WithTempDir(l.store.dir)); err != nil {
 		return err
@@ -126,7 +149,10 @@ func (l *lock) Save(_ context.Context, data []byte) error {
 // Append writes one line and waits until it is on disk. When that fails, as
 // on a full disk, the part that was written is taken back.
 func (l *lock) Append(_ context.Context, line []byte) error {
-	if l.broken != nil {
+	switch {
+	case l.ended:
+		return errEnded
+	case l.broken != nil:
 		return l.broken
 	}
 	info, err := l.journal.Stat()
@@ -150,6 +176,9 @@ func (l *lock) Append(_ context.Context, line []byte) error {
 
 // Clear empties the journal.
 func (l *lock) Clear(context.Context) error {
+	if l.ended {
+		return errEnded
+	}
 	if err := l.journal.Truncate(0); err != nil {
 		return err
 	}
@@ -159,6 +188,11 @@ func (l *lock) Clear(context.Context) error {
 // Unlock gives the lock back. The lock file stays, empty: to remove it would
 // let two processes lock two files of one name.
 func (l *lock) Unlock() error {
+	if l.ended {
+		return errEnded
+	}
+	l.ended = true
+	l.cancel()
 	info, err := l.journal.Stat()
 	if err == nil && info.Size() == 0 {
 		err = os.Remove(l.store.journal())

@@ -20,6 +20,7 @@ import (
 	"github.com/proximity-cli/proximity/internal/resource"
 	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/state/local"
+	"github.com/proximity-cli/proximity/internal/state/statetest"
 )
 
 // writerDir makes the test binary a process that writes state until it is killed.
@@ -84,6 +85,10 @@ func kill(t *testing.T, cmd *exec.Cmd) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, cmd.Wait(), &exit)
 	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "the writer ended by itself")
+}
+
+func TestADirectoryConforms(t *testing.T) {
+	statetest.Run(t, func(t *testing.T) state.Store { return local.New(t.TempDir()) })
 }
 
 // TestAKilledWriterNeverTearsAnything kills a writer a hundred times, each
@@ -165,5 +170,77 @@ func TestATornAppendIsTakenBack(t *testing.T) {
 	files, err := store.Load(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "first\nsecond\n", string(files.Journal))
+	require.NoError(t, lock.Unlock())
+}
+
+func TestAFailedSaveLeavesTheOldState(t *testing.T) {
+	store := local.New(t.TempDir())
+	_, lock, err := store.Lock(t.Context(), state.Who{})
+	require.NoError(t, err)
+	require.NoError(t, lock.Save(t.Context(), []byte("old")))
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 10, Max: limit.Max}))
+	saved := lock.Save(t.Context(), bytes.Repeat([]byte("x"), 100))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
+	require.ErrorIs(t, saved, syscall.EFBIG)
+	files, err := store.Load(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "old", string(files.State))
+	require.NoError(t, lock.Unlock())
+}
+
+func TestAHolderWithoutANameIsCalledSo(t *testing.T) {
+	for name, text := range map[string]string{
+		"not yet written": "", "torn": `{"user":"me","pi`, "foreign": "hello", "of another form": `{"user":"me","pid":"x"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			store := local.New(dir)
+			_, lock, err := store.Lock(t.Context(), state.Who{User: "me"})
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "proximity.state.lock"), []byte(text), 0o600))
+			_, _, err = store.Lock(t.Context(), state.Who{User: "late"})
+			require.EqualError(t, err, store.String()+": locked by a process that left no name")
+			require.NoError(t, lock.Unlock())
+		})
+	}
+}
+
+// TestALockThatFailsHalfwayHasNoHolder lets the journal, which is opened with
+// the lock already held, be impossible to open.
+func TestALockThatFailsHalfwayHasNoHolder(t *testing.T) {
+	dir := t.TempDir()
+	store, journal := local.New(dir), filepath.Join(dir, "proximity.state.journal")
+	require.NoError(t, os.Mkdir(journal, 0o700))
+	for range 2 {
+		_, _, err := store.Lock(t.Context(), state.Who{User: "unlucky"})
+		require.ErrorIs(t, err, syscall.EISDIR)
+	}
+	require.NoError(t, os.Remove(journal))
+	_, lock, err := store.Lock(t.Context(), state.Who{User: "lucky"})
+	require.NoError(t, err)
+	require.Empty(t, lock.Note())
+	require.NoError(t, lock.Unlock())
+}
+
+func TestADeadHolderIsNamedUntilSomebodyTookOver(t *testing.T) {
+	dir := t.TempDir()
+	store, journal := local.New(dir), filepath.Join(dir, "proximity.state.journal")
+	cmd, said := start(t, dir)
+	require.True(t, said.Scan())
+	kill(t, cmd)
+	require.NoError(t, os.RemoveAll(journal))
+	require.NoError(t, os.Mkdir(journal, 0o700))
+	_, _, err := store.Lock(t.Context(), state.Who{User: "unlucky"})
+	require.ErrorIs(t, err, syscall.EISDIR)
+	require.NoError(t, os.Remove(journal))
+	_, lock, err := store.Lock(t.Context(), state.Who{User: "lucky"})
+	require.NoError(t, err)
+	require.Contains(t, lock.Note(), "took over the lock of writer@")
+	require.NoError(t, lock.Unlock())
+	_, lock, err = store.Lock(t.Context(), state.Who{User: "next"})
+	require.NoError(t, err)
+	require.Empty(t, lock.Note())
 	require.NoError(t, lock.Unlock())
 }

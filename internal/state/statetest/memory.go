@@ -3,6 +3,7 @@
 package statetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -24,7 +25,7 @@ type Memory struct {
 func (m *Memory) Load(context.Context) (state.Files, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.files, nil
+	return state.Files{State: bytes.Clone(m.files.State), Journal: bytes.Clone(m.files.Journal)}, nil
 }
 
 // String implements state.Store.
@@ -52,28 +53,34 @@ func (m *Memory) Kill(torn bool) {
 		return
 	}
 	if torn && len(m.files.Journal) > 0 {
-		m.files.Journal = append(m.files.Journal[:len(m.files.Journal):len(m.files.Journal)], "0123456789abcdef {\"ser"...)
+		m.files.Journal = append(m.files.Journal, "0123456789abcdef {\"ser"...)
 	}
-	m.holder.dead = true
-	m.holder.cancel()
-	m.holder = nil
+	m.holder.end(ErrDead)
 }
 
 type lock struct {
 	store  *Memory
 	who    state.Who
 	cancel context.CancelFunc
-	dead   bool
+	ended  error // why nothing can be written any more
 }
 
 // ErrDead is the error of every write after Kill.
 var ErrDead = errors.New("the process is dead")
 
+var errUnlocked = errors.New("the lock was given back")
+
+func (l *lock) end(why error) {
+	l.ended = why
+	l.cancel()
+	l.store.holder = nil
+}
+
 func (l *lock) write(name string, do func()) error {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	if l.dead {
-		return ErrDead
+	if l.ended != nil {
+		return l.ended
 	}
 	if l.store.Fail != nil {
 		if err := l.store.Fail(name); err != nil {
@@ -85,14 +92,11 @@ func (l *lock) write(name string, do func()) error {
 }
 
 func (l *lock) Save(_ context.Context, data []byte) error {
-	return l.write("save", func() { l.store.files.State = data })
+	return l.write("save", func() { l.store.files.State = append([]byte{}, data...) })
 }
 
 func (l *lock) Append(_ context.Context, line []byte) error {
-	return l.write("append", func() {
-		have := l.store.files.Journal
-		l.store.files.Journal = append(have[:len(have):len(have)], line...)
-	})
+	return l.write("append", func() { l.store.files.Journal = append(l.store.files.Journal, line...) })
 }
 
 func (l *lock) Clear(context.Context) error {
@@ -104,10 +108,9 @@ func (l *lock) Note() string { return "" }
 func (l *lock) Unlock() error {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
-	if l.dead {
-		return ErrDead
+	if l.ended != nil {
+		return l.ended
 	}
-	l.cancel()
-	l.store.holder = nil
+	l.end(errUnlocked)
 	return nil
 }
