@@ -101,7 +101,9 @@ func (w *world) dependencies(expr hcl.Expression) []use {
 	for _, item := range list {
 		t, problems := hcl.AbsTraversalForExpr(item)
 		if problems.HasErrors() {
-			w.say(fromHCL(problems)...)
+			at := item.Range()
+			w.say(diag.Errorf(&at, "not a reference", "depends_on lists names as they are, without quotes and calculations").
+				WithHint("depends_on = [app.NAME]"))
 			continue
 		}
 		at := t.SourceRange()
@@ -150,11 +152,12 @@ func (w *world) ignored(b *block, expr hcl.Expression) []resource.Path {
 	var paths []resource.Path
 	for _, item := range list {
 		t, problems := hcl.AbsTraversalForExpr(item)
+		at := item.Range()
 		if problems.HasErrors() {
-			w.say(fromHCL(problems)...)
+			w.say(diag.Errorf(&at, "not a name", "ignore_changes lists attributes as they are, without quotes").
+				WithHint("ignore_changes = [tags]"))
 			continue
 		}
-		at := item.Range()
 		path := pathOf(t)
 		if schema := &b.kind.Schema; !leads(schema, path) {
 			d := diag.Errorf(&at, "no such attribute", "%s has no %q", b.kind.Name, path)

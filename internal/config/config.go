@@ -177,8 +177,8 @@ func (w *world) parse() {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return !isConfiguration(name) })
 	if len(names) == 0 {
-		w.say(diag.Errorf(nil, "no configuration here", "there is no file ending in .hcl").
-			WithHint("proximity init"))
+		w.say(diag.Errorf(nil, "no configuration here", "there is no file ending in .hcl; with --chdir another directory is taken").
+			WithHint(`echo 'host "lab" { endpoint = "sim:" }' > main.hcl`))
 		return
 	}
 	total := 0
@@ -204,15 +204,29 @@ func parseFile(name string, content []byte) (*hcl.File, diag.List) {
 	if len(content) > maxFile {
 		return nil, diag.List{diag.Errorf(nil, "file too large", "%s has %d bytes, at most %d are allowed", name, len(content), maxFile)}
 	}
+	if problem := notText(name, content); problem != nil {
+		return nil, diag.List{*problem}
+	}
 	if at := tooDeep(name, content); at != nil {
 		return nil, diag.List{diag.Errorf(at, "nested too deep", "at most %d levels are allowed", maxDepth)}
 	}
 	if isJSON(name) {
 		file, problems := json.Parse(content, name)
-		return file, fromHCL(problems)
+		return file, fromHCL(upToOpenString(problems))
 	}
 	file, problems := hclsyntax.ParseConfig(content, name, hcl.InitialPos)
-	return file, fromHCL(problems)
+	return file, fromHCL(upToOpenString(problems))
+}
+
+// upToOpenString drops what the parser says after a string that is not closed:
+// it takes the rest of the file for the inside of that string.
+func upToOpenString(problems hcl.Diagnostics) hcl.Diagnostics {
+	for i, p := range problems {
+		if p.Summary == "Invalid multi-line string" {
+			return problems[:i+1]
+		}
+	}
+	return problems
 }
 
 // globals returns the names that every expression sees.

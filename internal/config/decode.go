@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -174,8 +176,13 @@ func (d *decoder) check(name string, a *resource.Attr, v cty.Value, written *att
 	if why == "" {
 		return
 	}
-	if a.Sensitive || isSensitive(v) {
+	switch {
+	case a.Sensitive || isSensitive(v):
 		why = "the value is not allowed (it is sensitive and not shown)"
+	case strings.HasPrefix(why, "must "):
+		why = name + " " + why
+	case strings.HasPrefix(why, "is ") && plain.Type() == cty.String:
+		why = strconv.Quote(plain.AsString()) + " " + why
 	}
 	d.problems = append(d.problems, diag.Errorf(&written.at, fmt.Sprintf("%s is not valid", name), "%s", why))
 }

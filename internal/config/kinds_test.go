@@ -15,6 +15,17 @@ import (
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
+// isHostname speaks in both of the ways that begin with a word to complete.
+func isHostname(v cty.Value) string {
+	switch name := v.AsString(); {
+	case name == "":
+		return "must not be empty"
+	case strings.Contains(name, "_"):
+		return "is no host name"
+	}
+	return ""
+}
+
 // kinds are an app and a backup policy with one attribute of every sort.
 func kinds() map[string]*resource.Kind {
 	text := func() *resource.Attr { return &resource.Attr{Type: cty.String} }
@@ -22,7 +33,7 @@ func kinds() map[string]*resource.Kind {
 		Attrs: map[string]*resource.Attr{
 			"host":     {Type: cty.String, Role: resource.Required, Ours: true},
 			"node":     {Type: cty.String, HostDefault: "node"},
-			"hostname": text(),
+			"hostname": {Type: cty.String, Check: isHostname},
 			"template": text(), "image": text(), "clone": text(),
 			"cores":    {Type: cty.Number, Check: wholeFrom(1)},
 			"memory":   {Type: cty.Number, Unit: resource.Size},

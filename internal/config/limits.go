@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -24,6 +26,28 @@ const (
 	maxResources = 10_000
 	maxTime      = 30 * time.Second
 )
+
+// notText reports the first byte that a configuration cannot hold, or nil.
+func notText(name string, src []byte) *diag.Diagnostic {
+	for at := 0; at < len(src); {
+		r, size := utf8.DecodeRune(src[at:])
+		if r != 0 && (r != utf8.RuneError || size > 1) {
+			at += size
+			continue
+		}
+		line, before := 1+bytes.Count(src[:at], []byte("\n")), src[bytes.LastIndexByte(src[:at], '\n')+1:at]
+		place := hcl.Range{Filename: name,
+			Start: hcl.Pos{Line: line, Column: 1 + utf8.RuneCount(before), Byte: at},
+			End:   hcl.Pos{Line: line, Column: 2 + utf8.RuneCount(before), Byte: at + 1}}
+		d := diag.Errorf(&place, "not a text file in UTF-8", "the byte %#02x stands here", src[at])
+		if bytes.HasPrefix(src, []byte{0xff, 0xfe}) || bytes.HasPrefix(src, []byte{0xfe, 0xff}) {
+			d.Detail = "it is in UTF-16"
+			d.Hint = fmt.Sprintf("iconv -f UTF-16 -t UTF-8 %s > new.hcl && mv new.hcl %[1]s", name)
+		}
+		return &d
+	}
+	return nil
+}
 
 // tooDeep reports where nesting passes maxDepth, or nil. It only reads tokens,
 // so any input is safe. Runs of unary operators nest too, without brackets.

@@ -98,6 +98,9 @@ func (d *directory) content(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%q is not among the files that were saved", name)
 	}
 	info, err := fs.Stat(d.fs, name)
+	if link, found := fs.Lstat(d.fs, name); err != nil && found == nil && link.Mode()&fs.ModeSymlink != 0 {
+		return nil, fmt.Errorf("read %q: it is a link that leads out of this directory, or nowhere", name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", name, plainCause(err))
 	}

@@ -95,11 +95,16 @@ func (w *world) assign(v *variable, value cty.Value, at *hcl.Range, from string)
 	converted, err := convert.Convert(value, v.typ)
 	if err != nil {
 		is := err.Error()
-		if v.sensitive {
-			is = "the value does not fit (it is sensitive and not shown)"
+		switch {
+		case v.sensitive:
+			is = "it is sensitive and not shown"
+		case value.Type() == cty.String:
+			is = fmt.Sprintf("it is %q", value.AsString())
 		}
 		v.value = unknown
-		w.say(diag.Errorf(at, "wrong type", "variable %q has to be %s, but %s is not: %s", v.name, inWords(v.typ), from, is))
+		d := diag.Errorf(at, "wrong type", "variable %q has to be %s, and %s does not fit: %s", v.name, inWords(v.typ), from, is)
+		d.Private = v.sensitive
+		w.say(d)
 		return
 	}
 	if v.sensitive {

@@ -40,6 +40,9 @@ type Diagnostic struct {
 	// Trail lists further places that belong to the problem, in order, such as
 	// every edge of a cycle.
 	Trail []Place
+	// Private is set when the lines of Subject hold a secret: they are named, and
+	// not shown.
+	Private bool
 }
 
 // Place is one further position with what there is to say about it.

@@ -97,7 +97,9 @@ type Attr struct {
 	// Ours values steer the program and are unknown to the host: changing one
 	// only changes what is recorded.
 	Ours bool
-	// Check returns what is wrong with a known value that is not null, or "".
+	// Check returns what is wrong with a known value that is not null, or "": a
+	// sentence, or its end ("must …" after the attribute's name, "is …" after
+	// the value).
 	Check func(cty.Value) string
 	// Same reports whether two known values that are not null mean the same.
 	// Nil: when they are equal.

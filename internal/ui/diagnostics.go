@@ -33,6 +33,9 @@ func Diagnostics(list diag.List, sources Sources, st Style) string {
 func writeDiagnostic(b *strings.Builder, d diag.Diagnostic, sources Sources, st Style) {
 	l := [...]look{diag.Error: danger, diag.Warning: yellow, diag.Note: blue}[d.Severity]
 	n := min(st.width(), 100)
+	if d.Private {
+		sources = nil
+	}
 	b.WriteString(st.paint(l, d.Severity.String()+":") + " " + st.paint(bold, Clean(d.Summary)) + "\n") // one line, for grep
 	if d.Subject != nil {
 		writePlace(b, "", *d.Subject, l, sources, st)
@@ -88,15 +91,22 @@ func split(src []byte, r hcl.Range) (before, marked, after string, ok bool) {
 	return text(start, r.Start.Byte), text(r.Start.Byte, markEnd), text(markEnd, end), true
 }
 
-// secretText finds the text that is assigned to a name that tells of a secret.
-var secretText = regexp.MustCompile(`(?i)(?:secret|password|passphrase|token|key)\w*"?\s*[=:]\s*"([^"]+)"`)
+// secretText finds the text that is assigned to a name that tells of a secret,
+// and openName the names of that kind that tell of none.
+var (
+	secretText = regexp.MustCompile(`(?i)((?:secret|password|passphrase|token|key)\w*)"?\s*[=:]\s*"([^"]+)"`)
+	openName   = regexp.MustCompile(`(?i)_(?:id|file)$`)
+)
 
 // masked returns a line of a file with secrets that somebody wrote into it
-// made unreadable, byte by byte. Names of files and variables go as well.
+// made unreadable, byte by byte. Names of variables go as well.
 func masked(line []byte) []byte {
 	line = bytes.Clone(line)
 	for _, found := range secretText.FindAllSubmatchIndex(line, -1) {
-		for i := found[2]; i < found[3]; i++ {
+		if openName.Match(line[found[2]:found[3]]) {
+			continue
+		}
+		for i := found[4]; i < found[5]; i++ {
 			line[i] = '*'
 		}
 	}

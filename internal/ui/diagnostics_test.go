@@ -101,4 +101,14 @@ func TestDiagnosticsDoNotShowSecretsOfTheLine(t *testing.T) {
 	text := Diagnostics(diag.List{diag.Errorf(&r, "unknown name", "")}, func(string) []byte { return []byte(src) }, Style{})
 	require.NotContains(t, text, "hunter2")
 	require.Contains(t, text, `token_secret = "*******", x = wrong`)
+
+	text = Diagnostics(diag.List{{Summary: "wrong type", Subject: &r, Private: true}}, func(string) []byte { return []byte(src) }, Style{})
+	require.Equal(t, "error: wrong type\n  at x:1:42\n", text, "a private line is named only")
+}
+
+func TestDiagnosticsShowNamesThatOnlySoundSecret(t *testing.T) {
+	src := `token_id = "root", token_file = "/x", api_token = "hunter2"`
+	text := Diagnostics(diag.List{diag.Errorf(&hcl.Range{Filename: "x", Start: hcl.InitialPos, End: hcl.InitialPos}, "wrong", "")},
+		func(string) []byte { return []byte(src) }, Style{Width: 100})
+	require.Contains(t, text, `token_id = "root", token_file = "/x", api_token = "*******"`)
 }
