@@ -148,9 +148,14 @@ func (a *app) source(name string) []byte {
 			return content
 		}
 	}
+	// A pipe must not be waited for. Without its content a diagnostic stands
+	// without its line.
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
 	content, err := os.ReadFile(name)
 	if err != nil {
-		return nil // the diagnostic then stands without its line
+		return nil
 	}
 	return content
 }
