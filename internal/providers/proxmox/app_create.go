@@ -277,24 +277,16 @@ func (p *Provider) look(ctx context.Context, t providers.Target, guest row, wait
 	if err != nil {
 		return resource.Object{}, err
 	}
-	_, complete := staticAddresses(t.Want.Want)
-	if wait && !complete && guest.Status == "running" {
-		p.awaitAddress(ctx, guest)
+	object := p.seen(ctx, t, guest, guest.Status, cfg).Object
+	if _, complete := staticAddresses(t.Want.Want); complete || !wait || guest.Status != "running" {
+		return object, nil
 	}
-	return p.seen(ctx, t, guest, guest.Status, cfg).Object, nil
-}
-
-const addressPatience = 15 * time.Second
-
-// awaitAddress waits until a container has an address. That it gets none is no
-// fault of the change: it is read at the next look.
-func (p *Provider) awaitAddress(ctx context.Context, guest row) {
-	end := p.Now().Add(addressPatience)
-	for delay := 100 * time.Millisecond; len(p.liveAddresses(ctx, guest)) == 0; delay = min(2*delay, time.Second) {
-		if p.Now().After(end) || pve.Pause(ctx, delay) != nil {
-			return
-		}
+	if live := p.awaitAddress(ctx, guest, t.Want.Want); len(live) > 0 { // what was recorded is of before the change
+		set := object.Attrs.AsValueMap()
+		setAddresses(set, object.Attrs, live)
+		object.Attrs = p.kinds["app"].Schema.Value(set)
 	}
+	return object, nil
 }
 
 // isBare reports a configuration that holds nothing but the mark of a create or

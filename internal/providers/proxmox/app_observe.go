@@ -3,10 +3,7 @@ package proxmox
 import (
 	"context"
 	"fmt"
-	"maps"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -199,74 +196,6 @@ func firstText(name string, sources ...cty.Value) string {
 		}
 	}
 	return ""
-}
-
-// addAddresses sets ip, ips, mac and url. Addresses given by hand stand in the
-// configuration; others were recorded after the start, and only when they were
-// not is the running container asked.
-func (p *Provider) addAddresses(ctx context.Context, set map[string]cty.Value, guest row, prior cty.Value) {
-	app := p.kinds["app"].Schema.Value(set)
-	addresses, complete := staticAddresses(app)
-	if !complete {
-		switch recorded := resource.Attribute(prior, "ips"); {
-		case !recorded.IsNull() && recorded.IsKnown() && recorded.LengthInt() > 0:
-			addresses = nil
-			for _, v := range recorded.AsValueSlice() {
-				addresses = append(addresses, v.AsString())
-			}
-		case set["running"].True():
-			if live := p.liveAddresses(ctx, guest); len(live) > 0 {
-				addresses = live
-			}
-		}
-	}
-	setAddresses(set, app, addresses)
-}
-
-func setAddresses(set map[string]cty.Value, app cty.Value, addresses []string) {
-	set["ips"] = texts(addresses)
-	if len(addresses) > 0 {
-		set["ip"] = cty.StringVal(addresses[0])
-		set["url"] = appURL(app, addresses[0])
-	}
-	for _, name := range networkOrder(app) {
-		set["mac"] = resource.Attribute(element(app, "network", name), "mac")
-		return
-	}
-}
-
-// networkOrder returns the interfaces in the order of their slots.
-func networkOrder(app cty.Value) []string {
-	names := sortedLabels(app, "network")
-	number := func(name string) int { return slotNumber(resource.Text(element(app, "network", name), "slot"), "net") }
-	slices.SortStableFunc(names, func(a, b string) int { return number(a) - number(b) })
-	return names
-}
-
-// liveAddresses asks a running container for its addresses, IPv4 first. That it
-// does not know is no error: it may be booting.
-func (p *Provider) liveAddresses(ctx context.Context, guest row) []string {
-	var interfaces []struct {
-		Name        string
-		Inet, Inet6 string
-	}
-	if p.Client.Read(ctx, containerPath(guest.Node, guest.VMID, "interfaces"), nil, &interfaces) != nil {
-		return nil
-	}
-	four, six := map[string]bool{}, map[string]bool{}
-	for _, i := range interfaces {
-		for _, text := range []string{i.Inet, i.Inet6} {
-			prefix, err := netip.ParsePrefix(text)
-			switch a := prefix.Addr(); {
-			case err != nil || i.Name == "lo" || a.IsLoopback() || a.IsLinkLocalUnicast():
-			case a.Is4():
-				four[a.String()] = true
-			default:
-				six[a.String()] = true
-			}
-		}
-	}
-	return append(slices.Sorted(maps.Keys(four)), slices.Sorted(maps.Keys(six))...)
 }
 
 // numberText writes a whole number, or "" when the value is null or unknown.
