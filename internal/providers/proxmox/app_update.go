@@ -237,8 +237,7 @@ func (w *work) setPool(ctx context.Context, c *change) error {
 func (w *work) moveAll(ctx context.Context, c *change) error {
 	for _, slot := range slices.Sorted(maps.Keys(c.move)) {
 		form := url.Values{"volume": {slot}, "storage": {c.move[slot]}, "delete": {"1"}}
-		path := containerPath(w.guest.Node, w.guest.VMID, "move_volume")
-		if err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Post(ctx, path, form) }); err != nil {
+		if _, err := w.request(ctx, form, "move_volume"); err != nil {
 			return err
 		}
 		w.changed = true
@@ -258,12 +257,20 @@ func (w *work) migrate(ctx context.Context, c *change) error {
 	if w.guest.Status == "running" {
 		form.Set("restart", "1")
 	}
-	path := containerPath(w.guest.Node, w.guest.VMID, "migrate")
-	if err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Post(ctx, path, form) }); err != nil {
+	queued, err := w.request(ctx, form, "migrate")
+	if err != nil {
 		return err
 	}
-	w.guest.Node, w.changed = c.node, true
-	return nil
+	w.changed = true
+	if queued {
+		err = w.awaitHA(ctx, "it is on "+c.node, func() (bool, error) {
+			all, err := w.p.list(ctx)
+			guest, _ := all.guest(w.job.ID)
+			return guest.Node == c.node, err
+		})
+	}
+	w.guest.Node = c.node
+	return err
 }
 
 // destroyUnused removes exactly the volumes whose blocks said so, once Proxmox

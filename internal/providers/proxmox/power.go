@@ -2,8 +2,10 @@ package proxmox
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
@@ -53,12 +55,15 @@ func (w *work) power(ctx context.Context, verb string, form url.Values) error {
 		wanted = "running"
 	}
 	for try := 1; ; try++ {
-		later, err := w.request(ctx, verb, form)
+		queued, err := w.request(ctx, form, "status", verb)
 		if !pve.IsUnclear(err) || try == 3 {
-			if err != nil || !later {
+			if err != nil || !queued {
 				return err
 			}
-			return w.await(ctx, wanted)
+			return w.awaitHA(ctx, "it is "+wanted, func() (bool, error) {
+				status, err := w.status(ctx)
+				return status == wanted, err
+			})
 		}
 		if err := w.p.outwait(ctx, w.job, w.guest.Node, "vz"+verb); err != nil {
 			return err
@@ -69,17 +74,19 @@ func (w *work) power(ctx context.Context, verb string, form url.Values) error {
 	}
 }
 
-// request sends one request. Later tells that its effect comes after its task:
-// that of a container under high availability ends when the request is queued.
-func (w *work) request(ctx context.Context, verb string, form url.Values) (later bool, err error) {
+// request sends one request to the container and follows its task. Queued tells
+// that the effect comes after the task: that of a container under high
+// availability ends when its manager has been told.
+func (w *work) request(ctx context.Context, form url.Values, verb ...string) (queued bool, err error) {
+	path := containerPath(w.guest.Node, w.guest.VMID, verb...)
 	err = w.p.do(ctx, w.job, func() (string, error) {
-		upid, err := w.p.Client.Post(ctx, containerPath(w.guest.Node, w.guest.VMID, "status", verb), form)
+		upid, err := w.p.Client.Post(ctx, path, form)
 		if task, parseErr := pve.ParseUPID(upid); parseErr == nil {
-			later = task.Type == "hastart" || task.Type == "hastop"
+			queued = strings.HasPrefix(task.Type, "ha") // hastart, hastop, hamigrate
 		}
 		return upid, err
 	})
-	return later, err
+	return queued, err
 }
 
 func (w *work) status(ctx context.Context) (string, error) {
@@ -88,13 +95,20 @@ func (w *work) status(ctx context.Context) (string, error) {
 	return now.Status, err
 }
 
-func (w *work) await(ctx context.Context, wanted string) error {
-	for {
-		status, err := w.status(ctx)
-		if err != nil || status == wanted {
+// haPatience bounds the wait for high availability: what it cannot do it puts
+// into an error state, which no task tells.
+const haPatience = 10 * time.Minute
+
+func (w *work) awaitHA(ctx context.Context, what string, isDone func() (bool, error)) error {
+	for end := w.p.Now().Add(haPatience); ; {
+		done, err := isDone()
+		switch {
+		case err != nil || done:
 			return err
+		case w.p.Now().After(end):
+			return fmt.Errorf("container %s: high availability did not see to it within %s that %s", w.job.ID, haPatience, what)
 		}
-		w.job.Report.Say("waiting for high availability: it is " + status)
+		w.job.Report.Say("waiting for high availability until " + what)
 		if err := pve.Pause(ctx, time.Second); err != nil {
 			return err
 		}

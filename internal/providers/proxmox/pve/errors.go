@@ -2,10 +2,12 @@ package pve
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -35,12 +37,47 @@ func (e *Error) Error() string {
 	}
 	what := strings.TrimSpace(e.Message)
 	for _, name := range slices.Sorted(keysOf(e.Params)) {
-		what += fmt.Sprintf("; %s: %s", name, oneLine(e.Params[name]))
+		what = fmt.Sprintf("%s; %s: %s", strings.TrimSuffix(what, "."), name, oneLine(e.Params[name]))
 	}
 	if len(e.Log) > 0 {
 		what += fmt.Sprintf(" (log: %s)", strings.Join(e.Log, " | "))
 	}
 	return where + ": " + what
+}
+
+// inWords says why there was no answer, as a person would.
+func inWords(err error) string {
+	var (
+		name      *net.DNSError
+		dial      *net.OpError
+		untrusted *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &name):
+		return fmt.Sprintf("no address is known for %q", name.Name)
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return fmt.Sprintf("no connection to %s: %s", dial.Addr, rootOf(dial.Err))
+	case errors.As(err, &untrusted) && len(untrusted.UnverifiedCertificates) > 0:
+		is := fingerprint(sha256.Sum256(untrusted.UnverifiedCertificates[0].Raw))
+		return fmt.Sprintf("the server's certificate is not trusted: %s; it has the fingerprint %s",
+			strings.TrimPrefix(untrusted.Err.Error(), "x509: "), is)
+	case errors.Is(err, context.DeadlineExceeded):
+		return "there was no answer in time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed before the answer"
+	}
+	return err.Error()
+}
+
+// rootOf returns the innermost error: the system's own words.
+func rootOf(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
 
 // Unwrap returns the cause of an error without an answer.

@@ -226,5 +226,5 @@ func paramsOf(raw json.RawMessage) map[string]string {
 
 // failed is the error of a request without an answer.
 func (r call) failed(cause error) *Error {
-	return &Error{Message: cause.Error(), Method: r.method, Path: r.path, cause: cause}
+	return &Error{Message: inWords(cause), Method: r.method, Path: r.path, cause: cause}
 }

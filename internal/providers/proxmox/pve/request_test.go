@@ -73,7 +73,7 @@ func TestErrorsSayWhatProxmoxSaid(t *testing.T) {
 		{"message in the body", "500 x", `{"data":null,"message":"CT 100 already exists on node 'pve1'\n"}`, "POST /x: CT 100 already exists on node 'pve1'", IsTaken},
 		{"only the status line, as before 8.3", "500 CT is locked (backup)", `{"data":null}`, "POST /x: CT is locked (backup)", IsLocked},
 		{"parameters", "400 Parameter verification failed.", `{"data":null,"message":"Parameter verification failed.\n","errors":{"net0":"invalid format - format error\nnet0.name: missing\n","memory":"too small"}}`,
-			"POST /x: Parameter verification failed.; memory: too small; net0: invalid format - format error net0.name: missing", func(err error) bool { return !IsUnclear(err) }},
+			"POST /x: Parameter verification failed; memory: too small; net0: invalid format - format error net0.name: missing", func(err error) bool { return !IsUnclear(err) }},
 		{"no body at all", "401 Authentication failed!", ``, "POST /x: Authentication failed!", IsUnauthorised},
 		{"message of another type", "500 oops", `{"message":null,"errors":"x"}`, "POST /x: oops", func(err error) bool { return !IsTaken(err) }},
 		{"forbidden", "403 x", `{"message":"Permission check failed (/vms/100, VM.Audit)\n"}`, "POST /x: Permission check failed (/vms/100, VM.Audit)", IsForbidden},
