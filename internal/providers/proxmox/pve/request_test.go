@@ -3,15 +3,20 @@ package pve
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -92,6 +97,28 @@ func TestErrorsSayWhatProxmoxSaid(t *testing.T) {
 			require.True(t, c.is(err))
 			require.Len(t, fake.asks, 1, "a write is sent once")
 		})
+	}
+}
+
+func TestErrorsWithoutAnAnswerAreInWords(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 8006},
+		Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	unknown := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "pve1", IsNotFound: true}}
+	untrusted := &tls.CertificateVerificationError{
+		UnverifiedCertificates: []*x509.Certificate{{Raw: []byte("raw")}}, Err: x509.UnknownAuthorityError{}}
+	for _, c := range []struct {
+		cause error
+		want  string
+	}{
+		{refused, "GET /x: no connection to 10.0.0.1:8006: connection refused"},
+		{unknown, `GET /x: no address is known for "pve1"`},
+		{fmt.Errorf("tls: %w", untrusted), "GET /x: the server's certificate is not trusted: certificate signed by unknown authority; " +
+			"it has the fingerprint D7:43:9B:"},
+		{context.DeadlineExceeded, "GET /x: there was no answer in time"},
+		{io.EOF, "GET /x: the connection was closed before the answer"},
+		{errors.New("anything else"), "GET /x: anything else"},
+	} {
+		require.ErrorContains(t, call{method: "GET", path: "/x"}.failed(c.cause), c.want)
 	}
 }
 
