@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -67,6 +70,9 @@ func (a *app) applyFile(name string, f selectionFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := a.onlySensitive(saved.Sources.Sensitive); err != nil {
+		return err
+	}
 	e, err := a.engine(&saved.Sources)
 	if err != nil {
 		return err
@@ -74,6 +80,9 @@ func (a *app) applyFile(name string, f selectionFlags) error {
 	defer e.close()
 	err = e.converge(saved.Select, func(_ context.Context, p proposal) error {
 		if why := staleness(saved.Plan, p.doc); why != "" {
+			if saved.Plan.Base == p.doc.Base && len(saved.Sources.Sensitive) > 0 {
+				why += "; sensitive variables have to be given again as they were: " + strings.Join(saved.Sources.Sensitive, ", ")
+			}
 			return stale(name, why)
 		}
 		return a.showPlan(p, "")
@@ -82,6 +91,20 @@ func (a *app) applyFile(name string, f selectionFlags) error {
 		return err
 	}
 	return e.showOutputs()
+}
+
+// onlySensitive refuses --var for what a plan file says itself.
+func (a *app) onlySensitive(names []string) error {
+	vars, err := a.variables()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if !slices.Contains(names, name) {
+			return &exit{exitUsage, fmt.Errorf("--var %s: a plan file says its variables itself, but for sensitive ones: leave it away", name)}
+		}
+	}
+	return nil
 }
 
 func stale(name, why string) error {

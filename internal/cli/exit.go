@@ -112,8 +112,10 @@ func withHint(err error) error {
 		return hinted{err, "use the version of proximity that wrote it, or a later one"}
 	case pve.IsCertificate(err):
 		return hinted{err, "compare with \"pvenode cert info\" on the node, then set fingerprint or ca_file in the host block"}
+	case pve.IsUnreachable(err):
+		return hinted{err, "check endpoint in the host block, and that the node is up and can be reached from here"}
 	case pve.IsUnauthorised(err):
-		return hinted{err, "check token_id and token_secret of the host block: the token is unknown, expired or has another secret"}
+		return hinted{err, "check the credentials of the host block: the token or user is unknown, expired or has another secret"}
 	}
 	return err
 }

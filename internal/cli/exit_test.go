@@ -49,9 +49,10 @@ func TestOutcome(t *testing.T) {
 func TestErrorsOfHostsSayWhatToDo(t *testing.T) {
 	refused := fmt.Errorf("host %q: %w", "a", &pve.Error{Status: 401, Message: "no ticket"})
 	unpinned := fmt.Errorf("host %q: %w", "b", pve.ErrPin)
-	_, cause := outcome(multierror.Append(nil, refused, unpinned, &state.ErrDamaged{Store: "s", What: "journal", Why: "torn"}))
+	away := fmt.Errorf("host %q: %w", "c", &pve.Error{Status: 595, Message: "No route to host"})
+	_, cause := outcome(multierror.Append(nil, refused, unpinned, away, &state.ErrDamaged{Store: "s", What: "journal", Why: "torn"}))
 	text := ui.Error(cause, nil, ui.Style{})
-	for _, hint := range []string{"hint: check token_id", "hint: compare with", "hint: put back a copy"} {
+	for _, hint := range []string{"hint: check the credentials", "hint: compare with", "hint: put back a copy", "hint: check endpoint"} {
 		require.Contains(t, text, hint)
 	}
 }

@@ -40,6 +40,11 @@ func (a *app) plan(f planFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.out != "" {
+		if err := mayWritePlanFile(f.out); err != nil {
+			return err
+		}
+	}
 	e, err := a.engine(nil)
 	if err != nil {
 		return err

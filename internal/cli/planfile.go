@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/google/renameio/v2"
 
@@ -18,7 +20,7 @@ const (
 	planFormat     = "proximity-plan"
 	planVersion    = 1
 	maxPlanFile    = 64 << 20
-	maxPlanSources = 200
+	maxPlanSources = 10_000
 )
 
 // planFile is a plan to be carried out later, with all it was made from. It
@@ -47,16 +49,55 @@ func writePlanFile(name string, f planFile) error {
 	return nil
 }
 
+// planFileStart is what every plan file begins with.
+const planFileStart = `{"format":"` + planFormat + `"`
+
+// mayWritePlanFile refuses what a plan must not replace, before any work: only
+// another plan, or an empty file, is written over.
+func mayWritePlanFile(name string) error {
+	if _, err := os.Stat(filepath.Dir(name)); err != nil {
+		return fmt.Errorf("plan file %q: %w", name, plainCause(err))
+	}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("plan file %q: %w", name, plainCause(err))
+	case info.Mode().IsRegular() && info.Size() == 0:
+		return nil
+	case info.Mode().IsRegular():
+		if file, err := os.Open(name); err == nil {
+			defer file.Close()
+			start := make([]byte, len(planFileStart))
+			if _, err := io.ReadFull(file, start); err == nil && string(start) == planFileStart {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("plan file %q: something else has this name; choose another one", name)
+}
+
+// plainCause takes the operation and the path off an error whose text names
+// the file by itself.
+func plainCause(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
+
 // readPlanFile reads what writePlanFile wrote.
 func readPlanFile(name string) (planFile, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return planFile{}, err
+		return planFile{}, fmt.Errorf("plan file %q: %w", name, plainCause(err))
 	}
 	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, maxPlanFile+1))
 	if err != nil {
-		return planFile{}, fmt.Errorf("plan file %q: %w", name, err)
+		return planFile{}, fmt.Errorf("plan file %q: %w", name, plainCause(err))
 	}
 	f, err := decodePlanFile(data)
 	if err != nil {
