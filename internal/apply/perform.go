@@ -283,32 +283,6 @@ func (p *reporter) Task(id string) error { return p.task(id) }
 func (p *reporter) Say(text string)      { p.say(text) }
 func (p *reporter) Warn(text string)     { p.warn(text) }
 
-// contradiction returns where two values of one type differ although the plan
-// said what the first would be, or nil.
-func contradiction(planned, final value) resource.Path {
-	planned, _ = planned.Unmark()
-	final, _ = final.Unmark()
-	switch {
-	case !planned.IsKnown() || planned.IsWhollyKnown() && unmarked(planned).RawEquals(unmarked(final)):
-		return nil
-	case !planned.IsNull() && !final.IsNull() && planned.Type().IsObjectType():
-		for name := range planned.Type().AttributeTypes() {
-			if at := contradiction(planned.GetAttr(name), final.GetAttr(name)); at != nil {
-				return append(resource.Path{name}, at...)
-			}
-		}
-		return nil
-	case planned.IsWhollyKnown():
-		return resource.Path{}
-	}
-	return nil // unknown in parts: what is in them was not promised
-}
-
-func unmarked(v value) value {
-	v, _ = v.UnmarkDeep()
-	return v
-}
-
 // union returns the addresses of both lists, sorted, each once.
 func union(a, b []addr.Addr) []addr.Addr {
 	all := append(append([]addr.Addr(nil), a...), b...)

@@ -109,8 +109,9 @@ func recordedBy(st *state.State, i state.Intent) *resource.Object {
 
 // found says what to record of a thing that is there. After a deletion that was
 // cut short it stays as recorded; after a change both what was before and what
-// was being added count as ours, and the next plan sees what is left to do. After a creation what is there counts as applied, so that whatever is
-// still missing shows as a difference.
+// was being added count as ours, and the next plan sees what is left to do.
+// After a creation what is there counts as applied, so that whatever is still
+// missing shows as a difference.
 func found(kind *resource.Kind, i state.Intent, prior *resource.Object, seen resource.Seen) (*resource.Object, string) {
 	if prior != nil && prior.Nonce == i.Nonce {
 		if i.Op == state.Drop {

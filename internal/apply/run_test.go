@@ -53,6 +53,8 @@ func (l *log) Observe(e apply.Event) {
 		l.lines = append(l.lines, fmt.Sprintf("skipped %s because of %s", e.Step.Addr.Name, e.Because.Addr.Name))
 	case apply.NotStarted:
 		l.lines = append(l.lines, "not started "+e.Step.Addr.Name)
+	case apply.Recovered:
+		l.lines = append(l.lines, "recovered "+e.Addr.Name+": "+e.Text)
 	}
 }
 
