@@ -86,7 +86,8 @@ func (l listing) survey(host, version string, ids resource.IDRange) resource.Sur
 		switch r.Type {
 		case "node":
 			s.Nodes = append(s.Nodes, resource.Node{
-				Name: r.Node, Online: r.Status == "online",
+				// "unknown" is a node whose statistics are not there (yet), as after a boot.
+				Name: r.Node, Online: r.Status != "offline",
 				Memory: uint64(max(r.MaxMem, 0)), MemoryUse: uint64(max(r.Mem, 0)), CPUs: int(r.MaxCPU),
 			})
 		case "storage":

@@ -10,6 +10,7 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
@@ -60,6 +61,7 @@ func (c *checker) app(proposal providers.Proposal) {
 	}
 	c.storages(proposal, node)
 	c.networks(want, node)
+	c.release(want)
 	if !c.isRoot {
 		c.rootOnly(proposal)
 	}
@@ -113,7 +115,7 @@ func (c *checker) storages(proposal providers.Proposal, node *resource.Node) {
 		c.storage(diskAt, node, name, "rootdir", "container disks")
 	} else if isNew && resource.Attribute(disk, "storage").IsKnown() {
 		c.err(diskAt, "no storage for the disk of "+want.Addr.String(),
-			fmt.Sprintf("disk { storage = %q }, or storage in the defaults of host %q", nearest("local-lvm", c.suitable(node, "rootdir")), c.survey.Host),
+			fmt.Sprintf("%s in its disk block or in the defaults of host %q", choice("storage", "local-lvm", c.suitable(node, "rootdir")), c.survey.Host),
 			"Proxmox's own default, local, cannot hold disks of containers")
 	}
 	for _, label := range sortedLabels(want.Want, "volume") {
@@ -125,15 +127,13 @@ func (c *checker) storages(proposal providers.Proposal, node *resource.Node) {
 
 // storage requires that a node has a storage for a kind of content.
 func (c *checker) storage(at *hcl.Range, node *resource.Node, name, content, what string) {
-	hint := fmt.Sprintf("choose a storage of node %q that can hold %s", node.Name, what)
-	if other := nearest(name, c.suitable(node, content)); other != "" {
-		hint = fmt.Sprintf("storage = %q", other)
-	}
+	hint := choice("storage", name, c.suitable(node, content))
 	switch s := c.survey.Storage(node.Name, name); {
 	case s == nil:
-		c.err(at, fmt.Sprintf("there is no storage %q on node %q", name, node.Name), hint, "it has %s", strings.Join(c.storageNames(node), ", "))
+		c.err(at, fmt.Sprintf("there is no storage %q on node %q", name, node.Name), hint,
+			"it has %s, unless the token may not see it (Datastore.Audit on /storage/%s)", listed(c.storageNames(node)), name)
 	case !slices.Contains(s.Content, content):
-		c.err(at, fmt.Sprintf("storage %q cannot hold %s", name, what), hint, "it is set up for %s only", strings.Join(s.Content, ", "))
+		c.err(at, fmt.Sprintf("storage %q cannot hold %s", name, what), hint, "it is set up for %s only", listed(s.Content))
 	case !s.Active:
 		c.err(at, fmt.Sprintf("storage %q is not available on node %q", name, node.Name), hint, "Proxmox cannot reach it at the moment")
 	}
@@ -170,8 +170,9 @@ func (c *checker) networks(want resource.Resource, node *resource.Node) {
 			c.err(at, fmt.Sprintf("no bridge for %s of %s", label, want.Addr), fmt.Sprintf("bridge in the defaults of host %q", c.survey.Host),
 				"an interface without a bridge reaches nothing")
 		case bridge != "" && node.Bridges != nil && !slices.Contains(node.Bridges, bridge):
-			c.err(at, fmt.Sprintf("there is no bridge %q on node %q", bridge, node.Name),
-				fmt.Sprintf("bridge = %q", nearest(bridge, node.Bridges)), "it has %s", strings.Join(node.Bridges, ", "))
+			right := "SDN.Use on /sdn/zones/localnetwork/" + bridge
+			c.err(at, fmt.Sprintf("there is no bridge %q on node %q", bridge, node.Name), choice("bridge", bridge, node.Bridges),
+				"it has %s, unless the token may not use it (%s)", listed(node.Bridges), right)
 		}
 		c.gateway(want, label, "ip", "gateway")
 		c.gateway(want, label, "ip6", "gateway6")
@@ -186,42 +187,6 @@ func (c *checker) gateway(want resource.Resource, label, ip, gateway string) {
 		c.warn(want.Where(resource.Path{"network", label, gateway}), fmt.Sprintf("gateway %s is outside of %s", gw, prefix.Masked()), "",
 			"%s will not reach it without a route of its own", want.Addr)
 	}
-}
-
-// rootOnly finds what Proxmox lets only the user root@pam set, and no token.
-func (c *checker) rootOnly(proposal providers.Proposal) {
-	want := proposal.Want.Want
-	var paths []resource.Path
-	for _, block := range []string{"bind", "device"} {
-		for _, label := range sortedLabels(want, block) {
-			paths = append(paths, resource.Path{block, label})
-		}
-	}
-	if resource.Text(want, "hook") != "" {
-		paths = append(paths, resource.Path{"hook"})
-	}
-	features := resource.Attribute(want, "features")
-	for _, name := range []string{"keyctl", "fuse", "mknod", "force_rw_sys"} {
-		if isTrue(features, name) {
-			paths = append(paths, resource.Path{"features", name})
-		}
-	}
-	if len(textsOf(features, "mount")) > 0 {
-		paths = append(paths, resource.Path{"features", "mount"})
-	}
-	for _, path := range paths {
-		if proposal.Create || changes(proposal.Edits, path) {
-			c.err(proposal.Want.Where(path), fmt.Sprintf("%s needs root@pam", path),
-				fmt.Sprintf("username = \"root@pam\" and a password in host %q instead of a token", c.survey.Host),
-				"Proxmox lets nobody else set it, not even a token of root@pam")
-		}
-	}
-}
-
-func changes(edits []resource.Edit, path resource.Path) bool {
-	return slices.ContainsFunc(edits, func(e resource.Edit) bool {
-		return e.Effect != resource.Record && (e.Path.Under(path) || path.Under(e.Path))
-	})
 }
 
 func (c *checker) vmid(proposal providers.Proposal) {
@@ -253,8 +218,7 @@ func (c *checker) appOrigin(want resource.Resource, node *resource.Node) {
 
 func (c *checker) template(want resource.Resource) {
 	if image := resource.Text(want.Want, "image"); image != "" {
-		var major, minor int
-		if n, err := fmt.Sscanf(c.survey.Version, "%d.%d", &major, &minor); err == nil && n == 2 && (major < 9 || major == 9 && minor < 1) {
+		if c.isBefore(9, 1) {
 			c.err(want.Where(resource.Path{"image"}), "images need Proxmox VE 9.1 or later", "use a template instead",
 				"host %q runs %s", c.survey.Host, c.survey.Version)
 		}
@@ -268,6 +232,23 @@ func (c *checker) template(want resource.Resource) {
 			hint = fmt.Sprintf("template = %q", missing.similar[len(missing.similar)-1])
 		}
 		c.err(want.Where(resource.Path{"template"}), fmt.Sprintf("there is no template %q", spec), hint, "%s", missing.Error())
+	}
+}
+
+// isBefore reports whether the host is known to run an older release.
+func (c *checker) isBefore(major, minor int) bool {
+	v, err := pve.ParseVersion(c.survey.Version)
+	return err == nil && !v.AtLeast(major, minor)
+}
+
+// release finds what older releases have no parameters for.
+func (c *checker) release(want resource.Resource) {
+	for _, name := range []string{"env", "entrypoint"} {
+		if encode(resource.Attribute(want.Want, name), "") != "" && c.isBefore(9, 1) {
+			at := want.Where(resource.Path{name})
+			c.err(at, name+" needs Proxmox VE 9.1 or later", "take it out, or set it inside the container",
+				"host %q runs %s", c.survey.Host, c.survey.Version)
+		}
 	}
 }
 
@@ -286,9 +267,25 @@ func (c *checker) policy(want resource.Resource) {
 	slices.Sort(holds)
 	holds = slices.Compact(holds)
 	if !slices.Contains(holds, name) {
-		c.err(at, fmt.Sprintf("storage %q cannot hold backups", name), fmt.Sprintf("storage = %q", nearest(name, holds)),
-			"backups can go to %s", strings.Join(holds, ", "))
+		c.err(at, fmt.Sprintf("storage %q cannot hold backups", name), choice("storage", name, holds),
+			"backups can go to %s", listed(holds))
 	}
+}
+
+// listed joins names for people.
+func listed(names []string) string {
+	if len(names) == 0 {
+		return "none that can be seen"
+	}
+	return strings.Join(names, ", ")
+}
+
+// choice is what to write instead: the nearest of names.
+func choice(attr, name string, names []string) string {
+	if other := nearest(name, names); other != "" {
+		return fmt.Sprintf("%s = %q", attr, other)
+	}
+	return "give the token the privileges to see a " + attr + " that fits, or make one"
 }
 
 // nearest returns the name that shares the longest beginning with another, or

@@ -87,3 +87,68 @@ func TestPrecheckOfImages(t *testing.T) {
 		require.Equal(t, fine, !found.HasErrors(), version)
 	}
 }
+
+// So do the environment and the first process: older releases refuse requests
+// that name them.
+func TestPrecheckOfReleases(t *testing.T) {
+	want := app("web", values{"env": cty.MapVal(map[string]cty.Value{"A": str("1")}), "entrypoint": str("/bin/app")})
+	for version, says := range map[string][]string{
+		"8.4.1":  {"env needs Proxmox VE 9.1 or later", "entrypoint needs Proxmox VE 9.1 or later"},
+		"9.0.10": {"env needs Proxmox VE 9.1 or later", "entrypoint needs Proxmox VE 9.1 or later"},
+		"9.1.2":  nil,
+	} {
+		c := &checker{survey: resource.Survey{Version: version}}
+		c.release(want)
+		require.Equal(t, says, summaries(c.found), version)
+	}
+}
+
+// What only root@pam may change is found in changes too, also where something
+// is taken away.
+func TestPrecheckOfRootOnlyChanges(t *testing.T) {
+	gone := func(path ...string) resource.Edit {
+		return resource.Edit{Path: path, Old: cty.True, New: cty.NullVal(cty.Bool), Verdict: resource.Verdict{Effect: resource.Live}}
+	}
+	for _, c := range []struct {
+		edit  resource.Edit
+		token bool // whether a token may do it
+	}{
+		{gone("features", "fuse"), false},
+		{gone("features", "nesting"), true},
+		{gone("device", "/dev/fuse"), false},
+		{gone("hook"), false},
+		{gone("bind", "/x"), true},
+		{gone("bind", "/x", "read_only"), false},
+		{gone("memory"), true},
+	} {
+		checker := &checker{}
+		checker.rootOnly(providers.Proposal{Want: app("web", nil), Edits: []resource.Edit{c.edit}})
+		require.Equal(t, c.token, len(checker.found) == 0, "%s", c.edit.Path)
+	}
+	checker := &checker{}
+	checker.rootOnly(providers.Proposal{Create: true, Want: app("web", values{
+		"unprivileged": cty.False, "features": object("features", values{"nesting": cty.True})})})
+	require.Equal(t, []string{"features.nesting of a privileged container needs root@pam"}, summaries(checker.found))
+}
+
+// A token that sees nothing is told so, and not sent to look for names.
+func TestPrecheckWithABlindToken(t *testing.T) {
+	survey := resource.Survey{Host: "pve", Nodes: []resource.Node{{Name: "pve1", Online: true, Bridges: []string{}}}}
+	want := app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("dhcp")}))
+	found := New(Options{}).Precheck(survey, proposals(true, want))
+	text := ""
+	for _, d := range found {
+		text += d.Detail + d.Hint + "\n"
+	}
+	require.Contains(t, text, "Datastore.Audit on /storage/local-lvm")
+	require.Contains(t, text, "SDN.Use on /sdn/zones/localnetwork/vmbr0")
+	require.NotContains(t, text, `= ""`)
+}
+
+func summaries(list diag.List) []string {
+	var all []string
+	for _, d := range list {
+		all = append(all, d.Summary)
+	}
+	return all
+}

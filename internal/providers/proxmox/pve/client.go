@@ -155,10 +155,19 @@ func (c *Client) Version(ctx context.Context) (Version, error) {
 	if err := c.Read(ctx, "/version", nil, &answer); err != nil {
 		return Version{}, err
 	}
-	v := Version{Text: string(answer.Version)}
-	if _, err := fmt.Sscanf(v.Text, "%d.%d", &v.Major, &v.Minor); err != nil {
-		return Version{}, fmt.Errorf("version %q: not understood", v.Text)
+	v, err := ParseVersion(string(answer.Version))
+	if err != nil {
+		return Version{}, err
 	}
 	c.version = &v
+	return v, nil
+}
+
+// ParseVersion reads a release such as 9.1.4 or 9.0.0~11.
+func ParseVersion(text string) (Version, error) {
+	v := Version{Text: text}
+	if _, err := fmt.Sscanf(text, "%d.%d", &v.Major, &v.Minor); err != nil {
+		return Version{}, fmt.Errorf("version %q: not understood", text)
+	}
 	return v, nil
 }
