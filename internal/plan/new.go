@@ -134,6 +134,7 @@ func (p *planner) decide(c *Change) {
 	case c.Seen.Presence == resource.Present:
 		p.compare(c, kind)
 	case c.Before == nil && c.Seen.Presence == resource.Stranger:
+		c.Action = Keep
 		p.say(diag.Errorf(c.After.Where(nil), "the place of "+c.Addr.String()+" is taken", "%s", c.Seen.Why))
 	case c.Before == nil:
 		p.create(c, kind, "")

@@ -126,6 +126,12 @@ func TestNewDecides(t *testing.T) {
 		s.Prior.Objects[at(name)] = o
 		return s
 	}
+	guest := func(s *scene, id int) *scene {
+		survey := s.Surveys["pve"]
+		survey.Guests = append(survey.Guests, resource.Guest{ID: id})
+		s.Surveys["pve"] = survey
+		return s
+	}
 	for _, c := range []struct {
 		name  string
 		scene *scene
@@ -136,6 +142,17 @@ func TestNewDecides(t *testing.T) {
 		{"explicit IDs are left to those who ask", newScene().wants("a", a).wants("b", vmid(100)), []string{"+ a 101", "+ b 100"}},
 		{"the range is exhausted", newScene().wants("a", a).wants("b", a).wants("c", a).wants("d", a),
 			[]string{"+ a 100", "+ b 101", "+ c 102", "+ d ", "error: no VMID is free for thing.d"}},
+		{"IDs are given in the order of addresses, not of needs", newScene().wants("a", a, "z").wants("m", a).wants("z", a),
+			[]string{"+ a 100", "+ m 101", "+ z 102"}},
+		{"gone: another resource now asks for its ID", newScene().has("x", "100", a).wants("x", a).seen("x", resource.Gone).wants("y", vmid(100)),
+			[]string{"+ x 101: 100 is gone from the host", "+ y 100"}},
+		{"gone, and made again on another host under an ID of that", record(newScene().has("x", "102", a).wants("x", a).seen("x", resource.Gone), "x", func(o *resource.Object) { o.Host = "lab" }),
+			[]string{"+ x 100: 102 is gone from the host"}},
+		{"renamed with its VMID", newScene().has("x", "100", vmid(100)).wants("y", vmid(100)),
+			[]string{"- x 100: it is no longer in the configuration", "+ y 100"}},
+		{"a stranger without a record is in the way", newScene().wants("x", vmid(100)).seen("x", resource.Stranger),
+			[]string{"error: the place of thing.x is taken"}},
+		{"IDs of guests of others are left to them", guest(newScene().wants("x", a), 100), []string{"+ x 101"}},
 		{"update", newScene().has("x", "100", a).wants("x", b), []string{"~ x 100"}},
 		{"replace names what forces it", newScene().has("x", "100", model("a")).wants("x", model("b")),
 			[]string{"± x 100: model: for life"}},
@@ -214,6 +231,13 @@ func TestStepsAreOrdered(t *testing.T) {
 			[]string{"drop u", "drop a", "put a", "put u"}},
 		{"let go before it is dropped", newScene().has("a", "100", a).has("u", "101", set{}, "a").wants("u", label),
 			[]string{"put u", "drop a"}},
+		{"a put waits for the drop of what has its ID, though it comes first by name",
+			newScene().has("z", "100", set{"vmid": cty.NumberIntVal(100)}).wants("a", set{"vmid": cty.NumberIntVal(100)}),
+			[]string{"drop z", "put a"}},
+		{"two that change IDs let go of both first",
+			newScene().has("a", "100", set{"vmid": cty.NumberIntVal(100)}).has("b", "101", set{"vmid": cty.NumberIntVal(101)}).
+				wants("a", set{"vmid": cty.NumberIntVal(101)}).wants("b", set{"vmid": cty.NumberIntVal(100)}),
+			[]string{"drop a", "drop b", "put a", "put b"}},
 		{"records in a circle can be dropped", newScene().has("a", "100", a, "b").has("b", "101", a, "a"),
 			[]string{"drop a", "drop b"}},
 	} {
