@@ -114,5 +114,8 @@ func (a *app) writeMarkdown(name string, doc plan.Document) error {
 	if name == "-" {
 		return a.print(ui.Markdown(doc))
 	}
-	return os.WriteFile(name, []byte(ui.Markdown(doc)), 0o644)
+	if err := os.WriteFile(name, []byte(ui.Markdown(doc)), 0o644); err != nil {
+		return fmt.Errorf("plan as Markdown %q: %w", name, plainCause(err))
+	}
+	return nil
 }

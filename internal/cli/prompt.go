@@ -37,7 +37,10 @@ func (a *app) approve(ctx context.Context, question string) error {
 	fmt.Fprintf(a.err, "\n%s Only \"yes\" is accepted: ", question)
 	answers := make(chan string, 1)
 	go func() { // reading a terminal cannot be interrupted: it ends with the process
-		line, _ := bufio.NewReader(a.Stdin).ReadString('\n')
+		line, err := bufio.NewReader(a.Stdin).ReadString('\n')
+		if err != nil {
+			fmt.Fprintln(a.err) // the input ended on the line of the question
+		}
 		answers <- strings.TrimSpace(line)
 	}()
 	select {

@@ -96,7 +96,11 @@ func (w *waiter) poll(ctx context.Context) (exit string, err error) {
 
 // left is the error of a wait that ended before its task did.
 func (w *waiter) left(cause error) error {
-	return &Error{Message: "it goes on, the wait for it ended: " + cause.Error(), Task: w.upid, cause: cause}
+	why := cause.Error()
+	if errors.Is(cause, context.Canceled) {
+		why = "by an interrupt"
+	}
+	return &Error{Message: "it goes on, the wait for it ended: " + why, Task: w.upid, cause: cause}
 }
 
 // readLog returns the lines of the log that are new, and tells them. That the
