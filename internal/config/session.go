@@ -197,6 +197,9 @@ func (s *session) object(b *block, a addr.Addr) cty.Value {
 	}
 	schema := &b.kind.Schema
 	known, isKnown := s.known[a]
+	if isKnown && resource.HasSealed(known) {
+		known = s.revealed(b, a, known)
+	}
 	values := make(map[string]cty.Value, len(schema.Attrs)+len(schema.Blocks)+1)
 	for name, t := range s.w.types[b.kind.Name].AttributeTypes() {
 		v := cty.UnknownVal(t)
@@ -212,6 +215,22 @@ func (s *session) object(b *block, a addr.Addr) cty.Value {
 	made := cty.ObjectVal(values)
 	s.made[a] = made
 	return made
+}
+
+// revealed returns what is known of a resource with the secrets that it is
+// made with, since state keeps only their hashes.
+func (s *session) revealed(b *block, a addr.Addr, known cty.Value) cty.Value {
+	i, ok := b.index[a.Key]
+	if !ok {
+		return known
+	}
+	before := s.problems // resolving begins them anew
+	r, _, problems := s.resolve(b, b.instances[i])
+	s.problems = before
+	if problems.HasErrors() {
+		return known
+	}
+	return b.kind.Schema.Reveal(known, r.Want)
 }
 
 // needs adds to found what an expression depends on, as exactly as can be

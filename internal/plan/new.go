@@ -238,12 +238,13 @@ func (p *planner) expected(c *Change) cty.Value {
 	if c.Seen.Presence == resource.Unknown && c.Before != nil {
 		return kind.Readable(c.Before.Attrs, c.Before.ID)
 	}
-	want, _ := c.After.Want.UnmarkDeep()
+	want := c.After.Want // with its marks: who refers to a secret shows none
 	live := c.Seen.Object.Attrs
 	fresh := c.Action == Create || c.Action == Replace || live == cty.NilVal
 	set := map[string]cty.Value{}
 	if kind.Foresee != nil {
-		set = kind.Foresee(want, c.ID)
+		plain, _ := want.UnmarkDeep()
+		set = kind.Foresee(plain, c.ID)
 	}
 	for name, a := range kind.Schema.Attrs {
 		if _, foreseen := set[name]; foreseen {

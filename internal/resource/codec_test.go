@@ -84,3 +84,24 @@ func TestSealsCompare(t *testing.T) {
 	require.NotEqual(t, seal.Text("a"), other.Text("a"))
 	require.True(t, resource.IsSealed(text(seal.Text("a"))))
 }
+
+func TestRevealBringsBackWhatWasSealed(t *testing.T) {
+	schema := testKind().Schema
+	rapid.Check(t, func(t *rapid.T) {
+		values := drawThing(t)
+		for _, name := range []string{"name", "env"} {
+			if v, ok := values[name]; ok && rapid.Bool().Draw(t, "marked "+name) {
+				values[name] = v.Mark(resource.Sensitive)
+			}
+		}
+		want := schema.Value(values)
+		sealed := resource.Sealer{Key: []byte("k")}.Object(&schema, want)
+		_, hasSecret := values["secret"]
+		require.Equal(t, hasSecret || want.ContainsMarked(), resource.HasSealed(sealed))
+		back := schema.Reveal(sealed, want)
+		require.True(t, values["name"] == cty.NilVal || back.GetAttr("name").RawEquals(values["name"]), "marks are kept")
+		plain, _ := want.UnmarkDeep()
+		back, _ = back.UnmarkDeep()
+		require.True(t, plain.RawEquals(back), "%#v came back as %#v", plain, back)
+	})
+}

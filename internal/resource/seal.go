@@ -22,6 +22,53 @@ func IsSealed(v cty.Value) bool {
 	return v.Type() == cty.String && v.IsKnown() && !v.IsNull() && strings.HasPrefix(v.AsString(), sealedPrefix)
 }
 
+// HasSealed reports whether any part of v is sealed.
+func HasSealed(v cty.Value) bool {
+	found := false
+	_ = cty.Walk(v, func(_ cty.Path, part cty.Value) (bool, error) {
+		found = found || part.Type() == cty.String && IsSealed(part)
+		return !found, nil
+	})
+	return found
+}
+
+// Reveal returns recorded attributes with what is sensitive taken from those
+// that are wanted, with their marks. Both have the block's type.
+func (b *Block) Reveal(recorded, want cty.Value) cty.Value {
+	recorded, _ = recorded.Unmark()
+	want, _ = want.Unmark()
+	if recorded.IsNull() || !recorded.IsKnown() || want.IsNull() || !want.IsKnown() {
+		return recorded
+	}
+	set := recorded.AsValueMap()
+	for name, a := range b.Attrs {
+		if v := Attribute(want, name); !v.IsNull() && (a.Sensitive || v.ContainsMarked()) {
+			set[name] = v
+		}
+	}
+	for name, n := range b.Blocks {
+		set[name] = n.reveal(Attribute(recorded, name), Attribute(want, name))
+	}
+	return b.Value(set)
+}
+
+func (n *Nested) reveal(recorded, want cty.Value) cty.Value {
+	if !n.Labelled {
+		return n.Block.Reveal(recorded, want)
+	}
+	want, _ = want.Unmark()
+	if recorded.IsNull() || !recorded.IsKnown() || recorded.LengthInt() == 0 || want.IsNull() || !want.IsKnown() {
+		return recorded
+	}
+	set := recorded.AsValueMap()
+	for label, v := range want.AsValueMap() {
+		if _, ok := set[label]; ok {
+			set[label] = n.Block.Reveal(set[label], v)
+		}
+	}
+	return cty.MapVal(set)
+}
+
 // Text seals one string.
 func (s Sealer) Text(text string) string {
 	mac := hmac.New(sha256.New, s.Key)
