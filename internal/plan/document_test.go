@@ -123,6 +123,9 @@ func fullEstate() estate {
 		s.Object.Attrs = e.Kinds["guest"].Schema.Value(set{"label": text("by hand"), "serial": text("s")})
 		s.Unmanaged = []string{"lxc.apparmor.profile: unconfined"}
 	})
+	e.add("guest", "hidden61", set{"label": text(canary).Mark(resource.Sensitive)}, nil)
+	hidden := cty.ObjectVal(set{"bridge": text(canary).Mark(resource.Sensitive), "key": text(canary)})
+	e.add("guest", "hidden62", set{"network": cty.MapVal(set{"eth0": hidden})}, set{"label": text("l")})
 	e.add("guest", "kept53", set{"label": text("l")}, set{"label": text("l")})
 	e.add("guest", "marked54", set{"label": text(canary).Mark(resource.Sensitive)}, set{"label": text("old")})
 	e.add("guest", "plugged55",
@@ -228,6 +231,15 @@ func TestDocumentNamesNoIDThatIsNotCertain(t *testing.T) {
 		_, doc := e.document()
 		require.Equal(t, []string{"100", want}, []string{doc.Changes[0].ID, doc.Changes[1].ID}, "serial %d", serial)
 	}
+}
+
+func TestLastingThingsThatAreThereAreNotSpokenOf(t *testing.T) {
+	e := newEstate()
+	e.add("image", "debian", set{"file": cty.StringVal("wanted")}, set{"file": cty.StringVal("there")})
+	clear(e.Prior.Objects) // they are not recorded
+	p := e.plan()
+	require.Empty(t, p.Changes)
+	require.Zero(t, p.Kept)
 }
 
 func TestDocumentOfAKindThatNobodyKnows(t *testing.T) {

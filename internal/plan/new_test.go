@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
-	"pgregory.net/rapid"
 
 	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/diag"
@@ -25,12 +25,16 @@ func kinds() map[string]*resource.Kind {
 			"vmid":   {Type: cty.Number},
 			"label":  {Type: cty.String},
 			"model":  {Type: cty.String},
+			"fixed":  {Type: cty.String},
 			"secret": {Type: cty.String, Sensitive: true},
 			"serial": {Type: cty.String, Role: resource.Computed},
 		}},
 		Judge: func(e resource.Edit, _ resource.Resource, _ resource.Seen) resource.Verdict {
-			if e.Path[0] == "model" || e.Path[0] == "vmid" {
+			switch e.Path[0] {
+			case "model", "vmid":
 				return resource.Verdict{Effect: resource.Replace, Reason: "for life"}
+			case "fixed":
+				return resource.Verdict{Effect: resource.Refused, Reason: "it is fixed", Hint: "leave it"}
 			}
 			return resource.Verdict{Effect: resource.Live}
 		},
@@ -170,6 +174,15 @@ func TestNewDecides(t *testing.T) {
 			[]string{"warning: cannot look at thing.x", "warning: thing.y is held back"}},
 		{"a replace waits for it too", newScene().wants("x", a).seen("x", resource.Unknown).has("y", "100", model("a")).wants("y", model("b"), "x"),
 			[]string{"warning: cannot look at thing.x", "warning: thing.y is held back"}},
+		{"a change that is known to the last value does not wait", newScene().wants("x", a).seen("x", resource.Unknown).has("y", "100", a).wants("y", b, "x"),
+			[]string{"~ y 100", "warning: cannot look at thing.x"}},
+		{"a change whose value only it could tell waits", newScene().wants("x", a).seen("x", resource.Unknown).
+			has("y", "100", a).wants("y", set{"label": cty.UnknownVal(cty.String)}, "x"),
+			[]string{"warning: cannot look at thing.x", "warning: thing.y is held back"}},
+		{"who needs what is held back waits too", newScene().wants("x", a).seen("x", resource.Unknown).wants("y", a, "x").wants("z", a, "y"),
+			[]string{"warning: cannot look at thing.x", "warning: thing.y is held back", "warning: thing.z is held back"}},
+		{"what could not be looked at uses up no ID", newScene().wants("a", a).seen("a", resource.Unknown).wants("b", a),
+			[]string{"+ b 100", "warning: cannot look at thing.a"}},
 		{"delete", newScene().has("x", "100", a), []string{"- x 100: it is no longer in the configuration"}},
 		{"forget what is gone", newScene().has("x", "100", a).seen("x", resource.Gone),
 			[]string{". x 100: it is gone from the host already"}},
@@ -179,6 +192,10 @@ func TestNewDecides(t *testing.T) {
 			[]string{"warning: cannot look at thing.x"}},
 		{"protected from a replace", protect(newScene().has("x", "100", model("a")).wants("x", model("b")), "x"),
 			[]string{"± x 100: model: for life", "error: thing.x is protected by prevent_destroy"}},
+		{"protected from a replace by what is recorded", record(newScene().has("x", "100", model("a")).wants("x", model("b")), "x", func(o *resource.Object) { o.PreventDestroy = true }),
+			[]string{"± x 100: model: for life", "error: thing.x is protected by prevent_destroy"}},
+		{"what the host refuses", newScene().has("x", "100", set{"fixed": cty.StringVal("a")}).wants("x", set{"fixed": cty.StringVal("b")}),
+			[]string{"~ x 100", "error: fixed cannot be changed on thing.x"}},
 		{"protection is recorded", protect(newScene().has("x", "100", a).wants("x", a), "x"),
 			[]string{"~ x 100: prevent_destroy is recorded anew"}},
 		{"protection is lifted", record(newScene().has("x", "100", a).wants("x", a), "x", func(o *resource.Object) { o.PreventDestroy = true }),
@@ -199,81 +216,67 @@ func TestNewDecides(t *testing.T) {
 	}
 }
 
-func TestAdopt(t *testing.T) {
-	s := newScene().has("x", "100", set{"label": cty.StringVal("a")}).wants("x", set{"label": cty.StringVal("a")})
-	delete(s.Prior.Objects, at("x"))
-	require.Equal(t, []string{"< x 100"}, show(s.plan()))
+func TestARefusalPointsAtTheLineAndSaysWhatToDo(t *testing.T) {
+	s := newScene().has("x", "100", set{"fixed": cty.StringVal("a")}).wants("x", set{"fixed": cty.StringVal("b")})
+	r := s.want[at("x")]
+	r.At = map[string]hcl.Range{"fixed": {Filename: "a.hcl", Start: hcl.Pos{Line: 3}}}
+	s.want[at("x")] = r
+	p := s.plan()
+	require.Equal(t, diag.List{{
+		Severity: diag.Error, Summary: "fixed cannot be changed on thing.x", Detail: "it is fixed", Hint: "leave it",
+		Subject: &hcl.Range{Filename: "a.hcl", Start: hcl.Pos{Line: 3}},
+	}}, p.Diagnostics)
 }
 
-func order(t require.TestingT, p *plan.Plan) []string {
-	steps, cycle := p.Steps.Order()
-	require.Nil(t, cycle)
-	var out []string
-	for _, s := range steps {
-		out = append(out, string(s.Op)+" "+s.Addr.Name)
+// unsure is a configuration that cannot tell what thing.x wants.
+type unsure struct{ *scene }
+
+func (u unsure) Resolve(a addr.Addr, known map[addr.Addr]cty.Value) (resource.Resource, diag.List) {
+	if a == at("x") {
+		return resource.Resource{}, diag.List{diag.Errorf(nil, "no such thing", "")}
 	}
-	return out
+	return u.scene.Resolve(a, known)
 }
 
-func TestStepsAreOrdered(t *testing.T) {
-	a, b := set{"model": cty.StringVal("a")}, set{"model": cty.StringVal("b")}
+func TestWhatCannotBeResolvedIsNotPlanned(t *testing.T) {
 	label := set{"label": cty.StringVal("l")}
-	for _, c := range []struct {
-		name  string
-		scene *scene
-		want  []string
-	}{
-		{"put after the put of what it needs", newScene().wants("a", a, "z").wants("z", a), []string{"put z", "put a"}},
-		{"drop after the drop of what needed it", newScene().has("a", "100", a).has("z", "101", a, "a"), []string{"drop z", "drop a"}},
-		{"a replace drops first", newScene().has("a", "100", a).wants("a", b), []string{"drop a", "put a"}},
-		{"a replaced need: users drop first and put last",
-			newScene().has("a", "100", a).wants("a", b).has("u", "101", a, "a").wants("u", b, "a"),
-			[]string{"drop u", "drop a", "put a", "put u"}},
-		{"let go before it is dropped", newScene().has("a", "100", a).has("u", "101", set{}, "a").wants("u", label),
-			[]string{"put u", "drop a"}},
-		{"a put waits for the drop of what has its ID, though it comes first by name",
-			newScene().has("z", "100", set{"vmid": cty.NumberIntVal(100)}).wants("a", set{"vmid": cty.NumberIntVal(100)}),
-			[]string{"drop z", "put a"}},
-		{"two that change IDs let go of both first",
-			newScene().has("a", "100", set{"vmid": cty.NumberIntVal(100)}).has("b", "101", set{"vmid": cty.NumberIntVal(101)}).
-				wants("a", set{"vmid": cty.NumberIntVal(101)}).wants("b", set{"vmid": cty.NumberIntVal(100)}),
-			[]string{"drop a", "drop b", "put a", "put b"}},
-		{"records in a circle can be dropped", newScene().has("a", "100", a, "b").has("b", "101", a, "a"),
-			[]string{"drop a", "drop b"}},
-	} {
-		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, order(t, c.scene.plan())) })
-	}
+	s := newScene().has("x", "100", label).wants("x", label).wants("y", label)
+	s.Resolver = unsure{s}
+	require.Equal(t, []string{"+ y 101", "error: no such thing"}, show(s.plan()))
 }
 
-// TestStepsNeverWaitInACircle draws estates whose records need each other in
-// any way, and whose wishes need only what comes earlier.
-func TestStepsNeverWaitInACircle(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := newScene()
-		s.Surveys["pve"] = resource.Survey{Range: resource.IDRange{Low: 100, High: 199}}
-		names := []string{"a", "b", "c", "d", "e"}
-		attrs := rapid.SampledFrom([]set{{}, {"model": cty.StringVal("a")}, {"model": cty.StringVal("b")}, {"label": cty.StringVal("l")}})
-		some := func(from []string, label string) (out []string) {
-			for _, n := range from {
-				if rapid.Bool().Draw(t, label) {
-					out = append(out, n)
-				}
-			}
-			return out
-		}
-		for i, n := range names {
-			if rapid.Bool().Draw(t, "recorded") {
-				s.has(n, fmt.Sprint(100+i), attrs.Draw(t, "is"), some(names, "needed")...)
-				if rapid.IntRange(0, 4).Draw(t, "missing") == 0 {
-					s.seen(n, rapid.SampledFrom([]resource.Presence{resource.Gone, resource.Stranger, resource.Unknown}).Draw(t, "presence"))
-				}
-			}
-			if rapid.Bool().Draw(t, "wanted") {
-				s.wants(n, attrs.Draw(t, "wants"), some(names[:i], "needs")...)
-			}
-		}
-		order(t, s.plan())
-	})
+// TestEveryCreationHasANonceOfItsOwn: by it a thing is told from every other
+// that ever had its address and its ID.
+func TestEveryCreationHasANonceOfItsOwn(t *testing.T) {
+	m := func(model string) set { return set{"model": cty.StringVal(model)} }
+	scenes := map[string]func() *scene{
+		"created":            func() *scene { return newScene().wants("x", m("a")) },
+		"created, and later": func() *scene { s := newScene().wants("x", m("a")); s.Prior.Serial++; return s },
+		"created elsewhere":  func() *scene { s := newScene().wants("x", m("a")); s.Prior.Lineage = "other"; return s },
+		"another":            func() *scene { return newScene().has("y", "100", nil).wants("y", nil).wants("x", m("a")) },
+		"replaced, and later": func() *scene {
+			s := newScene().has("x", "100", m("a")).wants("x", m("b"))
+			s.Prior.Serial += 2
+			return s
+		},
+	}
+	seen := map[string]string{}
+	for name, scene := range scenes {
+		nonce := scene().plan().Change(at("x")).Nonce
+		require.NotEmpty(t, nonce, name)
+		require.Equal(t, nonce, scene().plan().Change(at("x")).Nonce, "%s: a plan is pure", name)
+		require.NotContains(t, seen, nonce, "%s and %s", name, seen[nonce])
+		seen[nonce] = name
+	}
+	s := newScene().has("x", "100", nil).wants("x", set{"label": cty.StringVal("l")})
+	require.Empty(t, s.plan().Change(at("x")).Nonce, "a change makes nothing")
+}
+
+func TestAdopt(t *testing.T) {
+	label := set{"label": cty.StringVal("a")}
+	s := newScene().has("x", "102", label).wants("x", label).wants("y", label)
+	delete(s.Prior.Objects, at("x"))
+	require.Equal(t, []string{"< x 102", "+ y 100"}, show(s.plan()), "what is there needs no new ID")
 }
 
 func TestSelection(t *testing.T) {
@@ -287,6 +290,9 @@ func TestSelection(t *testing.T) {
 		want  []string
 	}{
 		{"a target and what it needs", estate(), plan.Selection{Targets: []addr.Addr{at("web")}}, []string{"+ db 100", "+ web 101"}},
+		{"a target without what it needs no more",
+			newScene().has("db", "100", nil).has("web", "101", nil, "db").wants("db", a).wants("web", a),
+			plan.Selection{Targets: []addr.Addr{at("web")}}, []string{"~ web 101"}},
 		{"excluded, and what needs it", estate(), plan.Selection{Exclude: []addr.Addr{at("db")}}, []string{"+ x 100"}},
 		{"destroy all", built(), plan.Selection{Destroy: true}, []string{"- db 100", "- web 101", "- x 102"}},
 		{"destroy a target and what needs it", built(), plan.Selection{Destroy: true, Targets: []addr.Addr{at("db")}}, []string{"- db 100", "- web 101"}},
