@@ -61,6 +61,7 @@ func (c *checker) app(proposal providers.Proposal) {
 	}
 	c.storages(proposal, node)
 	c.networks(want, node)
+	c.paths(want)
 	c.release(want)
 	if !c.isRoot {
 		c.rootOnly(proposal)

@@ -53,6 +53,8 @@ func TestPrecheck(t *testing.T) {
 		{"one VMID twice", []values{{"vmid": whole(500)}, {"vmid": whole(500)}}, []string{"VMID 500 is asked for twice"}},
 		{"a host name twice", []values{{"hostname": str("x")}, {"hostname": str("x")}}, []string{`host name "x" is there twice`}},
 		{"a host name of somebody else", []values{{"hostname": str("wiki-old")}}, []string{`host name "wiki-old" is there twice`}},
+		{"a path twice", []values{{"volume": labelled("volume", map[string]values{
+			"a": {"path": str("/srv"), "size": gibibytes(1)}, "b": {"path": str("/srv/"), "size": gibibytes(1)}})}}, []string{"/srv is asked for twice in app.a0"}},
 		{"memory", []values{{"memory": gibibytes(40)}, {"memory": gibibytes(40)}}, []string{`node "pve1" may run out of memory`}},
 		{"nothing to make it from", []values{{"template": cty.NilVal}}, []string{"nothing to make app.a0 from"}},
 		{"root only", []values{{"bind": labelled("bind", map[string]values{"/x": {"source": str("/srv")}}),
