@@ -130,7 +130,7 @@ func found(kind *resource.Kind, i state.Intent, prior *resource.Object, seen res
 	if o.Damaged {
 		return o, fmt.Sprintf("%s was made only in part and will be replaced", i.ID)
 	}
-	return o, fmt.Sprintf("%s was made and is now recorded", i.ID)
+	return o, fmt.Sprintf("%s was made", i.ID)
 }
 
 // applied is what a creation was asked for, save what is not there (yet) and

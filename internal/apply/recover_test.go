@@ -106,15 +106,15 @@ func TestRecoverRecordsWhatIsThere(t *testing.T) {
 	}
 	for name, c := range map[string]row{
 		"a create that came to nothing":           {op: state.Put, presence: resource.Gone, want: "nothing", text: "100 is not there"},
-		"a create that was done":                  {op: state.Put, presence: resource.Present, want: made, text: "100 was made and is now recorded"},
+		"a create that was done":                  {op: state.Put, presence: resource.Present, want: made, text: "100 was made"},
 		"a create that was half done":             {op: state.Put, presence: resource.Present, damaged: true, want: torn, text: "100 was made only in part and will be replaced"},
 		"a create where others took the ID":       {op: state.Put, presence: resource.Stranger, want: "nothing", text: "100 is not ours (so it is)"},
 		"a change, whatever became of it":         {op: state.Put, id: "100", nonce: "n", presence: resource.Present, want: merged, text: "100 is there; what is left to change is in the plan"},
 		"a change of what is gone":                {op: state.Put, id: "100", nonce: "n", presence: resource.Gone, want: "nothing", text: "100 is not there"},
 		"a change of what is now another's":       {op: state.Put, id: "100", nonce: "n", presence: resource.Stranger, want: "nothing", text: "100 is not ours (so it is)"},
-		"made again under its ID":                 {op: state.Put, id: "100", nonce: "old", presence: resource.Present, want: made, text: "100 was made and is now recorded"},
+		"made again under its ID":                 {op: state.Put, id: "100", nonce: "old", presence: resource.Present, want: made, text: "100 was made"},
 		"made again under its ID, to no avail":    {op: state.Put, id: "100", nonce: "old", presence: resource.Gone, want: "nothing", text: "100 is not there"},
-		"made again under another ID":             {op: state.Put, id: "99", nonce: "old", presence: resource.Present, want: made, text: "100 was made and is now recorded"},
+		"made again under another ID":             {op: state.Put, id: "99", nonce: "old", presence: resource.Present, want: made, text: "100 was made"},
 		"made again elsewhere, to no avail":       {op: state.Put, id: "99", nonce: "old", presence: resource.Gone, want: older, text: "100 is not there"},
 		"made again elsewhere, where others were": {op: state.Put, id: "99", nonce: "old", presence: resource.Stranger, want: older, text: "100 is not ours (so it is)"},
 		"a deletion that was done":                {op: state.Drop, id: "100", nonce: "n", presence: resource.Gone, want: "nothing", text: "100 is not there"},

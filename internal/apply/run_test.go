@@ -137,7 +137,7 @@ func TestATakenIDIsLeftToItsOwner(t *testing.T) {
 		require.NoError(t, err)
 		st, err := state.Read(t.Context(), r.store, kinds)
 		require.NoError(t, err)
-		require.ElementsMatch(t, []string{"102", "104"}, []string{st.Objects[at("a")].ID, st.Objects[at("b")].ID})
+		require.Equal(t, []string{"104", "102"}, []string{st.Objects[at("a")].ID, st.Objects[at("b")].ID}, "102 is b's by the plan")
 	})
 	t.Run("one that was asked for does not move", func(t *testing.T) {
 		r := newRig()

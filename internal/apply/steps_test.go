@@ -48,7 +48,11 @@ func with(object cty.Value, name string, v cty.Value) cty.Value {
 
 // follow plans and applies a model whose values a resolver tells, until ctx ends.
 func (r *rig) follow(t *testing.T, ctx context.Context, m model, resolver resource.Resolver, o apply.Options) (*plan.Plan, apply.Summary, error) {
-	ctx, session, err := state.Open(ctx, r.store, state.Who{}, kinds)
+	return r.followOn(t, ctx, r.store, m, resolver, o)
+}
+
+func (r *rig) followOn(t *testing.T, ctx context.Context, store state.Store, m model, resolver resource.Resolver, o apply.Options) (*plan.Plan, apply.Summary, error) {
+	ctx, session, err := state.Open(ctx, store, state.Who{}, kinds)
 	require.NoError(t, err)
 	defer session.Close(context.Background())
 	set := providers.Set{"pve": r.layer(providertest.NewMemory(r.world, "pve"))}
@@ -312,6 +316,34 @@ func TestStepsTakeTheirTimeTogether(t *testing.T) {
 					require.True(t, o.Changed.After(begin))
 				}
 			})
+		})
+	}
+}
+
+// TestWhoWaitsForAPlaceHearsOfTheDrainAtOnce lets the one that runs end only
+// when nobody else has anything left to do.
+func TestWhoWaitsForAPlaceHearsOfTheDrainAtOnce(t *testing.T) {
+	for _, hard := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r, l, drain := newRig(), &log{}, make(chan struct{})
+			r.hook(func(context.Context, providers.Job) error {
+				synctest.Wait() // the other one waits for its place
+				if hard {
+					cancel()
+				} else {
+					close(drain)
+				}
+				synctest.Wait()
+				require.Len(t, l.lines, 2)
+				require.Contains(t, l.lines[1], "not started")
+				return errors.New("no")
+			})
+			m := model{at("a"): {}, at("b"): {}}
+			_, sum, err := r.follow(t, ctx, m, m, apply.Options{Observer: l, Drain: drain, Parallel: 1})
+			require.ErrorContains(t, err, "no")
+			require.Equal(t, apply.Summary{Failed: 1, NotStarted: 1, Took: sum.Took}, sum)
 		})
 	}
 }
