@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/pvesim"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
@@ -200,6 +201,26 @@ func TestWaitingChangesAreStillToDo(t *testing.T) {
 		l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"timezone": {"UTC"}})
 		_, edits := l.change(app("web", values{"timezone": str("UTC")}), made)
 		require.Equal(t, "restart", effectsOf(edits))
+	})
+}
+
+// LVM makes volumes of whole extents, so that they come out a little larger
+// than asked for.
+func TestRoundedSizesAreNoDifference(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		want := app("web", oneVolume(values{"size": mebis(1025)}))
+		made := l.create(want, 2000)
+		for _, c := range []struct {
+			size  string
+			edits int
+		}{{"1025M", 0}, {"1028M", 0}, {"1029M", 1}, {"1024M", 1}} {
+			line := pve.ParseLine(l.config("2000")["mp0"], "volume")
+			line.Set("size", c.size)
+			require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.SetConfig(2000, "mp0", line.String()) }))
+			edits, _ := l.edits(want, made)
+			require.Len(t, edits, c.edits, c.size)
+		}
 	})
 }
 

@@ -220,6 +220,15 @@ func sameNotes(a, b cty.Value) bool {
 	return strings.TrimRight(a.AsString(), "\n") == strings.TrimRight(b.AsString(), "\n")
 }
 
+// extent is the size of LVM's pieces: a volume is as many of them as it needs,
+// and Proxmox writes the true size back when it changes the mount point.
+const extent = 4 << 20
+
+func sameSize(want, have cty.Value) bool {
+	w, h := bytesOf(want), bytesOf(have)
+	return h >= w && h <= (w+extent-1)/extent*extent
+}
+
 func sameFold(a, b cty.Value) bool { return strings.EqualFold(a.AsString(), b.AsString()) }
 
 func sameAddress(a, b cty.Value) bool { return canonical(a.AsString()) == canonical(b.AsString()) }

@@ -49,9 +49,10 @@ func appAttrs() map[string]*resource.Attr {
 		"clone":            atCreate(text("The container it is copied from: a VMID, or the name of a guest", nil)),
 		"template_storage": fromHost("template_storage", ours(text("Where templates and images are kept", isID))),
 
-		"cores":        number("How many CPU cores it sees", within(1, 8192)),
-		"cpu_limit":    number("How much CPU time it may use, in cores; fractions are allowed", within(0, 8192)),
-		"cpu_units":    number("Its share of CPU time beside other guests", within(0, 500000)),
+		"cores":     number("How many CPU cores it sees", within(1, 8192)),
+		"cpu_limit": number("How much CPU time it may use, in cores; fractions are allowed", within(0, 8192)),
+		// Proxmox takes more, and cuts it to what control groups (v2) know.
+		"cpu_units":    number("Its share of CPU time beside other guests", within(1, 10000)),
 		"memory":       size("Its memory", mebibytes(16)),
 		"swap":         size("Its swap space", mebibytes(0)),
 		"unprivileged": flagOr(true, "Its root is not the node's root"),

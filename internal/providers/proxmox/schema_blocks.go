@@ -18,7 +18,7 @@ func volumeOptions() map[string]*resource.Attr {
 
 func diskBlock() resource.Block {
 	attrs := volumeOptions()
-	attrs["size"] = size("Its size; it can grow, never shrink", mebibytes(1))
+	attrs["size"] = alike(sameSize, size("Its size; it can grow, never shrink", mebibytes(1)))
 	attrs["storage"] = fromHost("storage", text("The storage it lies on; changing it moves the disk", isID))
 	return resource.Block{Doc: "The root disk", Attrs: attrs}
 }
@@ -26,7 +26,7 @@ func diskBlock() resource.Block {
 func volumeBlock() resource.Block {
 	attrs := volumeOptions()
 	attrs["path"] = required(text("Where it is mounted inside", isPath))
-	attrs["size"] = required(size("Its size; it can grow, never shrink", mebibytes(1)))
+	attrs["size"] = required(alike(sameSize, size("Its size; it can grow, never shrink", mebibytes(1))))
 	attrs["storage"] = fromHost("storage", text("The storage it lies on; changing it moves the volume", isID))
 	attrs["backup"] = flagOr(true, "Backups include it")
 	attrs["read_only"] = flag("Nothing inside may write to it")
