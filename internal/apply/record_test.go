@@ -93,11 +93,11 @@ func TestAThingMadeInPartIsRecordedAndReplaced(t *testing.T) {
 	requireWorld(t, r, m)
 }
 
-// on is a configuration of one thing on one host.
-type on string
+// placed is a configuration of things that say only on which host they are.
+type placed map[addr.Addr]string
 
-func (o on) Resolve(a addr.Addr, _ map[addr.Addr]cty.Value) (resource.Resource, diag.List) {
-	return resource.Resource{Addr: a, Host: string(o), Want: kinds["thing"].Schema.Value(nil)}, nil
+func (p placed) Resolve(a addr.Addr, _ map[addr.Addr]cty.Value) (resource.Resource, diag.List) {
+	return resource.Resource{Addr: a, Host: p[a], Want: kinds["thing"].Schema.Value(nil)}, nil
 }
 
 func TestWhatMovesIsDroppedWhereItWas(t *testing.T) {
@@ -108,24 +108,32 @@ func TestWhatMovesIsDroppedWhereItWas(t *testing.T) {
 	}
 	store := &statetest.Memory{}
 	for _, host := range []string{"lab", "pve", "lab"} {
-		ctx, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+		_, err := carryOutOn(t, set, store, placed{at("a"): host})
 		require.NoError(t, err)
-		r, _ := on(host).Resolve(at("a"), nil)
-		st, desired := s.State(), []resource.Resource{r}
-		inv, err := inventory.Observe(ctx, set, desired, st)
-		require.NoError(t, err)
-		p := plan.New(plan.Input{
-			Kinds: kinds, Desired: desired, Resolver: on(host), Seen: inv.Seen, Surveys: inv.Surveys,
-			Prior: plan.Prior{Lineage: st.Lineage, Serial: st.Serial, Objects: st.Objects, Seal: st.Sealer()},
-		})
-		_, err = apply.Run(ctx, p, apply.Options{Session: s, Providers: set, Resolver: on(host), Kinds: kinds})
-		require.NoError(t, err)
-		require.NoError(t, s.Close(t.Context()))
 		require.Equal(t, host, read(t, store).Objects[at("a")].Host)
 		for name, w := range worlds {
 			require.Equal(t, name == host, len(w.Things()) == 1, "%s on %s", host, name)
 		}
 	}
+}
+
+// carryOutOn plans and applies things on several hosts.
+func carryOutOn(t *testing.T, set providers.Set, store state.Store, want placed) (apply.Summary, error) {
+	ctx, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+	require.NoError(t, err)
+	defer s.Close(context.Background())
+	st, desired := s.State(), []resource.Resource{}
+	for a := range want {
+		r, _ := want.Resolve(a, nil)
+		desired = append(desired, r)
+	}
+	inv, err := inventory.Observe(ctx, set, desired, st)
+	require.NoError(t, err)
+	p := plan.New(plan.Input{
+		Kinds: kinds, Desired: desired, Resolver: want, Seen: inv.Seen, Surveys: inv.Surveys,
+		Prior: plan.Prior{Lineage: st.Lineage, Serial: st.Serial, Objects: st.Objects, Seal: st.Sealer()},
+	})
+	return apply.Run(ctx, p, apply.Options{Session: s, Providers: set, Resolver: want, Kinds: kinds})
 }
 
 func TestWhatIsOnlyRecordedAsksNothingOfTheHost(t *testing.T) {
