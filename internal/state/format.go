@@ -101,7 +101,7 @@ func (c codec) decode(data []byte) (*State, error) {
 		return nil, c.damaged("state file", "it is empty")
 	}
 	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, c.damaged("state file", "it is torn or no JSON (%v)", err)
+		return nil, c.damaged("state file", "it is torn, or no JSON")
 	}
 	if e.Format != formatName {
 		return nil, c.damaged("state file", "it is not a state of proximity (format %q)", e.Format)

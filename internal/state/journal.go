@@ -9,14 +9,16 @@ import (
 	"github.com/proximity-cli/proximity/internal/addr"
 )
 
-// event is one line of the journal. Serial is that of the state file it
-// follows: a journal that survived its own folding is known by it.
+// event is one line of the journal. Lineage and Serial are those of the state
+// file it follows: a journal that survived its own folding, or lies beside
+// another state, is known by them. Lineage is only in lines that begin a step.
 type event struct {
-	Serial uint64      `json:"serial"`
-	Seq    uint64      `json:"seq"`
-	Begin  *fileIntent `json:"begin,omitempty"`
-	Task   string      `json:"task,omitempty"`
-	End    *end        `json:"end,omitempty"`
+	Lineage string      `json:"lineage,omitempty"`
+	Serial  uint64      `json:"serial"`
+	Seq     uint64      `json:"seq"`
+	Begin   *fileIntent `json:"begin,omitempty"`
+	Task    string      `json:"task,omitempty"`
+	End     *end        `json:"end,omitempty"`
 }
 
 // end closes an intent. Object is what is there now; without one Removed says
@@ -72,6 +74,11 @@ func decodeLine(line []byte) (event, error) {
 // replay brings a state up to date with its journal. It reports whether the
 // journal belongs to the state; one of an earlier serial was folded already.
 func (c codec) replay(s *State, events []event) (bool, error) {
+	for _, e := range events {
+		if e.Lineage != "" && e.Lineage != s.Lineage {
+			return false, c.damaged("journal", "it belongs to another state, of the lineage %s", e.Lineage)
+		}
+	}
 	if len(events) == 0 || events[0].Serial < s.Serial {
 		return false, nil
 	}

@@ -148,13 +148,14 @@ func TestEveryFlippedByteIsFoundOrHarmless(t *testing.T) {
 }
 
 func TestWhatIsNoStateIsNeverTakenForNone(t *testing.T) {
-	f := files(t, written(t))
+	f, other := files(t, written(t)), files(t, written(t))
 	for name, c := range map[string]state.Files{
 		"empty":                {State: []byte{}},
 		"blank":                {State: []byte(" \n")},
 		"no JSON":              {State: []byte("hello")},
 		"foreign JSON":         {State: []byte(`{"version":4,"terraform_version":"1.9"}`)},
 		"only a journal":       {Journal: f.Journal},
+		"another's journal":    {State: f.State, Journal: other.Journal},
 		"damage in the middle": {State: f.State, Journal: append([]byte("x"), f.Journal...)},
 	} {
 		_, err := read(c)

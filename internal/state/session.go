@@ -164,6 +164,9 @@ func (s *Session) append(ctx context.Context, e event) error {
 		return fmt.Errorf("%s: journal: step %d is not open", s.codec.store, e.Seq)
 	}
 	e.Serial = s.state.Serial
+	if e.Begin != nil {
+		e.Lineage = s.state.Lineage
+	}
 	line, err := encodeLine(e)
 	if err != nil {
 		return err
