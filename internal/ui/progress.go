@@ -90,7 +90,7 @@ func outcome(e apply.Event, st Style) string {
 	case apply.Warned:
 		return st.paint(yellow, fmt.Sprintf("%s: warning", name(e.Step.Addr))) + ": " + Clean(e.Text)
 	case apply.Recovered:
-		return fmt.Sprintf("%s: settled from an earlier run: %s", name(e.Addr), Clean(e.Text))
+		return fmt.Sprintf("%s: left open by another run: %s", name(e.Addr), Clean(e.Text))
 	}
 	return ""
 }
