@@ -106,6 +106,8 @@ func withHint(err error) error {
 			all = multierror.Append(all, withHint(one))
 		}
 		return all
+	case errors.As(err, &damaged) && damaged.What == "journal":
+		return hinted{err, "put back the state and journal that belong together; without the journal, what its run was making has to be looked for by hand"}
 	case errors.As(err, &damaged):
 		return hinted{err, "put back a copy of the file from your backups; nothing was changed"}
 	case errors.As(err, &newer):
