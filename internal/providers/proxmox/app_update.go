@@ -127,15 +127,7 @@ func valueMapAt(v cty.Value, key string) cty.Value {
 // make carries the edits out: first what the configuration takes, then what
 // volumes need, at last, and once, what needs a stop and a start.
 func (w *work) make(ctx context.Context) error {
-	c, restart := w.gather()
-	err := w.configure(ctx, c)
-	for try := 1; pve.IsUnclear(err) && try < 3; try++ { // it may be done already: read, and do what is left
-		if err := w.read(ctx); err != nil {
-			return err
-		}
-		c, _ = w.gather()
-		err = w.configure(ctx, c)
-	}
+	c, restart, err := w.configure(ctx)
 	if err != nil {
 		return err
 	}
@@ -187,9 +179,28 @@ func (w *work) gather() (c *change, restart bool) {
 	return c, restart
 }
 
-// configure sends the change of the configuration in one request, with the
+// configure changes the configuration. After a lost answer it reads what is
+// there and sends what is left; the request may take effect even after that,
+// so that a change in between is taken for our own.
+func (w *work) configure(ctx context.Context) (c *change, restart bool, err error) {
+	c, restart = w.gather()
+	err = w.sendConfig(ctx, c)
+	for try, lost := 1, pve.IsUnclear(err); try < 3 && (pve.IsUnclear(err) || lost && pve.IsChanged(err)); try++ {
+		if err := w.read(ctx); err != nil {
+			return nil, false, err
+		}
+		c, _ = w.gather()
+		err = w.sendConfig(ctx, c)
+	}
+	if pve.IsChanged(err) {
+		err = providers.ErrChanged{ID: w.job.ID}
+	}
+	return c, restart, err
+}
+
+// sendConfig sends the change of the configuration in one request, with the
 // digest of what was read, so that nobody's change in between is lost.
-func (w *work) configure(ctx context.Context, c *change) error {
+func (w *work) sendConfig(ctx context.Context, c *change) error {
 	form, any := c.form()
 	if !any {
 		return nil
@@ -199,9 +210,6 @@ func (w *work) configure(ctx context.Context, c *change) error {
 	}
 	path := containerPath(w.guest.Node, w.guest.VMID, "config")
 	err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Put(ctx, path, form) })
-	if pve.IsChanged(err) {
-		return providers.ErrChanged{ID: w.job.ID}
-	}
 	w.changed = w.changed || err == nil || pve.IsUnclear(err)
 	return err
 }

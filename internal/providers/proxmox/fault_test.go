@@ -3,7 +3,9 @@ package proxmox
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -290,4 +292,43 @@ func TestSettleLooksAtWhatATaskLeft(t *testing.T) {
 			require.Equal(t, resource.Present, seen.Presence, seen.Why)
 		})
 	}
+}
+
+// late is a proxy that gives up on the first change of a configuration, which
+// takes effect all the same, just before the second one.
+type late struct {
+	http.RoundTripper
+	held *http.Request
+	once bool
+}
+
+func (l *late) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/config") {
+		return l.RoundTripper.RoundTrip(r)
+	}
+	if !l.once {
+		l.once, l.held = true, r.Clone(context.Background())
+		l.held.Body, _ = r.GetBody()
+		return &http.Response{StatusCode: 596, Status: "596 Connection timed out", Body: http.NoBody}, nil
+	}
+	if l.held != nil {
+		response, err := l.RoundTripper.RoundTrip(l.held)
+		if l.held = nil; err != nil {
+			return nil, err
+		}
+		response.Body.Close()
+	}
+	return l.RoundTripper.RoundTrip(r)
+}
+
+// A change that takes longer than the proxy waits, as of a new large volume, is
+// not taken for somebody else's when it is sent again.
+func TestSlowChangeIsOurOwn(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", nil), 2000)
+		slow := newLab(t, l.sim, &late{RoundTripper: l.sim.Transport()})
+		slow.change(app("web", oneVolume(nil)), made)
+		require.Len(t, slots(l.config("2000"), "mp"), 1)
+	})
 }
