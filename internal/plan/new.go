@@ -114,7 +114,7 @@ func (p *planner) put(a addr.Addr) {
 	p.guard(&c)
 	if c.Action != Keep {
 		p.add(c)
-	} else if !p.Kinds[a.Kind].Lasting {
+	} else if !p.Kinds[a.Kind].Lasting && seen.Presence != resource.Unknown {
 		p.plan.Kept++
 	}
 	p.known[a] = p.expected(&c)
@@ -302,8 +302,20 @@ func (p *planner) add(c Change) { p.plan.Changes = append(p.plan.Changes, c) }
 
 func (p *planner) say(d diag.Diagnostic) { p.plan.Diagnostics = append(p.plan.Diagnostics, d) }
 
-// finish puts the changes in order, indexes them and makes the steps.
+// finish puts the changes in order, indexes them and makes the steps. Lasting
+// things that nothing new is made from are left out: nobody misses them.
 func (p *planner) finish() {
+	needed := map[addr.Addr]bool{}
+	for _, c := range p.plan.Changes {
+		if c.Action == Create || c.Action == Replace {
+			for _, need := range c.After.Needs {
+				needed[need] = true
+			}
+		}
+	}
+	p.plan.Changes = slices.DeleteFunc(p.plan.Changes, func(c Change) bool {
+		return p.Kinds[c.Addr.Kind].Lasting && !needed[c.Addr]
+	})
 	slices.SortFunc(p.plan.Changes, func(a, b Change) int { return addr.Compare(a.Addr, b.Addr) })
 	p.plan.index = make(map[addr.Addr]int, len(p.plan.Changes))
 	for i, c := range p.plan.Changes {

@@ -62,6 +62,10 @@ func effectCount(effects map[string]int) string {
 
 func nothing(doc plan.Document) string {
 	switch {
+	case doc.Destroy && len(doc.Diagnostics) > 0:
+		return "No changes. Nothing is deleted, for the reasons below."
+	case doc.Kept == 0 && len(doc.Diagnostics) > 0:
+		return "No changes, for the reasons below."
 	case doc.Destroy:
 		return "No changes. There is nothing to delete."
 	case doc.Kept == 0:
