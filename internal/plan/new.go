@@ -302,26 +302,37 @@ func (p *planner) add(c Change) { p.plan.Changes = append(p.plan.Changes, c) }
 
 func (p *planner) say(d diag.Diagnostic) { p.plan.Diagnostics = append(p.plan.Diagnostics, d) }
 
-// finish puts the changes in order, indexes them and makes the steps. Lasting
-// things that nothing new is made from are left out: nobody misses them.
+// finish puts the changes in order, indexes them and makes the steps.
 func (p *planner) finish() {
-	needed := map[addr.Addr]bool{}
-	for _, c := range p.plan.Changes {
-		if c.Action == Create || c.Action == Replace {
-			for _, need := range c.After.Needs {
-				needed[need] = true
-			}
-		}
-	}
-	p.plan.Changes = slices.DeleteFunc(p.plan.Changes, func(c Change) bool {
-		return p.Kinds[c.Addr.Kind].Lasting && !needed[c.Addr]
-	})
+	p.leaveOut()
 	slices.SortFunc(p.plan.Changes, func(a, b Change) int { return addr.Compare(a.Addr, b.Addr) })
 	p.plan.index = make(map[addr.Addr]int, len(p.plan.Changes))
 	for i, c := range p.plan.Changes {
 		p.plan.index[c.Addr] = i
 	}
 	addSteps(p.plan)
+}
+
+// leaveOut takes out lasting things that only what is there already was made
+// from: nobody misses them, and they may not be had any more.
+func (p *planner) leaveOut() {
+	isMissed := map[addr.Addr]bool{} // by what is needed: whether something is made from it
+	for _, r := range p.Desired {
+		for _, need := range r.Needs {
+			isMissed[need] = isMissed[need]
+		}
+	}
+	for _, c := range p.plan.Changes {
+		if c.Action == Create || c.Action == Replace {
+			for _, need := range c.After.Needs {
+				isMissed[need] = true
+			}
+		}
+	}
+	p.plan.Changes = slices.DeleteFunc(p.plan.Changes, func(c Change) bool {
+		missed, needed := isMissed[c.Addr]
+		return p.Kinds[c.Addr.Kind].Lasting && needed && !missed
+	})
 }
 
 func sorted[V any](m map[addr.Addr]V) []addr.Addr {
