@@ -55,6 +55,8 @@ func signLook(sign string) look {
 		return green
 	case "- ":
 		return red
+	case "  ":
+		return dim
 	}
 	return yellow
 }
@@ -74,6 +76,12 @@ func rowOf(e plan.DocumentEdit, action string, room int) row {
 	before, after := valueOf(e.Old, e.Unit), valueOf(e.New, e.Unit)
 	r := row{path: pathOf(e)}
 	if action == "create" || action == "replace" && e.Effect == "record" && e.Old == nil {
+		if parts, ok := after.parts(); ok && width(after.inline()) > room {
+			for _, part := range parts {
+				r.below = append(r.below, "  "+part)
+			}
+			return r
+		}
 		r.text = cut(after.inline(), room)
 		return r
 	}

@@ -188,3 +188,17 @@ func TestPlanFoldsInstancesThatAreAlike(t *testing.T) {
 	}
 	golden(t, "plan_alike", Plan(doc, Style{}))
 }
+
+func TestCollectionsTooLongForALineAreShownInParts(t *testing.T) {
+	env := `{"home.arpa":"http://192.168.10.20:3000/a/path","DB_HOST":"192.168.10.21"}`
+	var b strings.Builder
+	writeEdits(&b, []plan.DocumentEdit{
+		{Path: []string{"env"}, New: &plan.DocumentValue{JSON: []byte(env)}},
+		{Path: []string{"tags"}, New: &plan.DocumentValue{JSON: []byte(`["a","b"]`)}},
+	}, "create", Style{Width: 60})
+	require.Equal(t, `    env:
+          DB_HOST = "192.168.10.21"
+          "home.arpa" = "http://192.168.10.20:3000/a/path"
+    tags: ["a", "b"]
+`, b.String())
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aymanbagabas/go-udiff"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/proximity-cli/proximity/internal/plan"
 )
@@ -86,7 +87,7 @@ func literal(v any) string {
 	case map[string]any:
 		var parts []string
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			parts = append(parts, Clean(key)+" = "+literal(v[key]))
+			parts = append(parts, keyText(key)+" = "+literal(v[key]))
 		}
 		if len(parts) == 0 {
 			return "{}"
@@ -94,6 +95,14 @@ func literal(v any) string {
 		return "{ " + strings.Join(parts, ", ") + " }"
 	}
 	return fmt.Sprint(v)
+}
+
+// keyText returns the key of a map, in quotes where a configuration needs them.
+func keyText(key string) string {
+	if hclsyntax.ValidIdentifier(key) {
+		return key
+	}
+	return strconv.Quote(Clean(key))
 }
 
 // quantity writes a number of bytes or seconds with the unit in which people
@@ -140,7 +149,7 @@ func (v value) parts() ([]string, bool) {
 		}
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(plain)) {
-			out = append(out, Clean(key)+" = "+literal(plain[key]))
+			out = append(out, keyText(key)+" = "+literal(plain[key]))
 		}
 	default:
 		out = v.lines()
