@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
@@ -123,6 +124,25 @@ func TestARefusedCreateIsNotLookedFor(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, st.Open, c.open)
 	}
+}
+
+func TestErrorsComeInTheOrderOfAddresses(t *testing.T) {
+	r := newRig()
+	r.hook(func(_ context.Context, job providers.Job) error { return errors.New("no " + job.Addr.Name) })
+	want, texts := model{}, []string{}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		want[at(name)] = spec{}
+		texts = append(texts, fmt.Sprintf("create thing.%s: no %s", name, name))
+	}
+	_, _, err := r.carryOut(t, want, nil, apply.Options{})
+	var all *multierror.Error
+	require.ErrorAs(t, err, &all)
+	var got []string
+	for _, one := range all.Errors {
+		got = append(got, one.Error())
+		require.ErrorAs(t, one, new(*apply.StepError))
+	}
+	require.Equal(t, texts, got)
 }
 
 func TestATakenIDIsLeftToItsOwner(t *testing.T) {
