@@ -332,3 +332,15 @@ func TestSlowChangeIsOurOwn(t *testing.T) {
 		require.Len(t, slots(l.config("2000"), "mp"), 1)
 	})
 }
+
+// A VMID whose create died with its node holds nobody up for ever.
+func TestDeadCreateIsNotWaitedForForEver(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.AddGuest(2000, "pve1", map[string]string{"lock": "create"}) }))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err := l.Create(ctx, l.job(app("web", nil), "2000"))
+		require.ErrorIs(t, err, providers.ErrTaken{ID: "2000"})
+	})
+}

@@ -91,8 +91,15 @@ func (p *Provider) lookFor(ctx context.Context, job providers.Job, node string, 
 	}
 }
 
+// lookOnce waits for a create that is under way, then tells whose the VMID is.
+// What stays bare without a task that anybody can see died with its node: that
+// is somebody's to clear up, and its VMID is taken.
 func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string) (finding, error) {
-	for {
+	patience := barePatience
+	if resource.Text(job.Want.Want, "clone") != "" {
+		patience = settlePatience // the task of a clone goes by the VMID of its source
+	}
+	for end := p.Now().Add(patience); ; {
 		if err := p.outwait(ctx, job, node, "vzcreate"); err != nil {
 			return foundNothing, err
 		}
@@ -102,7 +109,7 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 			return p.takenElsewhere(ctx, job.ID)
 		case err != nil:
 			return foundNothing, err
-		case isBare(cfg):
+		case isBare(cfg) && p.Now().Before(end):
 			if err := pve.Pause(ctx, time.Second); err != nil {
 				return foundNothing, err
 			}
@@ -114,6 +121,8 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 		return foundOther, nil
 	}
 }
+
+const barePatience = time.Minute
 
 // outwait waits for a task of that type that works on the container, if there is
 // one. How it ends does not matter: what it left is looked at afterwards.
