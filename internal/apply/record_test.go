@@ -276,6 +276,27 @@ func TestTwoThatLoseTheirIDsTakeDifferentOnes(t *testing.T) {
 	})
 }
 
+// outOfSight is a host that cannot look at thing.old.
+type outOfSight struct{ providers.Provider }
+
+func (o outOfSight) Observe(ctx context.Context, targets []providers.Target) (providers.Observation, error) {
+	seen, err := o.Provider.Observe(ctx, targets)
+	seen.Seen[at("old")] = resource.Seen{Why: "its node is down"}
+	return seen, err
+}
+
+func TestARecordedIDIsNotTakenInsteadOfALostOne(t *testing.T) {
+	r := newRig()
+	_, err := r.run(model{at("old"): {}})
+	require.NoError(t, err)
+	require.Equal(t, "101", r.thingOf(t, "old").ID)
+	r.world.Remove("101") // which the host does not tell
+	r.layer = func(p providers.Provider) providers.Provider { return outOfSight{p} }
+	_, _, err = r.carryOut(t, model{at("old"): {}, at("a"): {}}, func() { r.world.Put(providertest.Thing{ID: "102"}) }, apply.Options{})
+	require.NoError(t, err)
+	require.Equal(t, "104", r.thingOf(t, "a").ID)
+}
+
 func TestAWarningIsPassedOnOnceAStep(t *testing.T) {
 	r := newRig()
 	r.hook(func(_ context.Context, job providers.Job) error {
