@@ -39,6 +39,9 @@ prints how to reach it. What is made there stays in the directory.`,
 }
 
 func (a *app) sim(f simFlags) error {
+	if f.speed <= 0 {
+		return &exit{exitUsage, fmt.Errorf("--speed %v: it has to be more than 0", f.speed)}
+	}
 	options := pvesim.Options{Dir: f.dir, Speed: f.speed}
 	var err error
 	if options.Seed, err = seed(f.seed); err != nil {
@@ -56,7 +59,7 @@ func (a *app) sim(f simFlags) error {
 	defer sim.Close()
 	server, err := sim.Listen(f.listen)
 	if err != nil {
-		return err
+		return hinted{fmt.Errorf("--listen %q: %w", f.listen, err), "--listen 127.0.0.1:0"}
 	}
 	defer server.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
@@ -97,10 +100,10 @@ func seed(name string) (*pvesim.Seed, error) {
 func readJSON(name string, into any) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("%q: %w", name, plainCause(err))
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%q: %w", name, err)
 	}
 	return nil
 }

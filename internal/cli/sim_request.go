@@ -28,7 +28,12 @@ prints the answer's data. Paths are those of the Proxmox API. Of a host with the
 endpoint "sim:" the directory is .proximity/sim/HOST.`,
 		Example: `  proximity sim request --dir .proximity/sim/pve GET /cluster/resources
   proximity sim request --dir .proximity/sim/pve PUT /nodes/pve1/lxc/2000/config memory=2048`,
-		Args: cobra.MinimumNArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return errors.New("a method and a path are expected")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.simRequest(cmd.Context(), dir, strings.ToUpper(args[0]), args[1], args[2:])
 		},
