@@ -2,15 +2,18 @@ package apply_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/proximity-cli/proximity/internal/apply"
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/providertest"
 	"github.com/proximity-cli/proximity/internal/resource"
+	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/state/statetest"
 )
 
@@ -55,6 +58,73 @@ func TestPlacesAreThoseOfAHost(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, c.want, sum.Took)
 			})
+		})
+	}
+}
+
+// TestStepsTakeTheirTimeTogether lets each create take three seconds of a
+// bubble's time.
+func TestStepsTakeTheirTimeTogether(t *testing.T) {
+	for name, c := range map[string]struct {
+		model    model
+		parallel int
+		want     time.Duration
+	}{
+		"a chain is done one after the other": {two(nil, nil), 0, 6 * time.Second},
+		"what is apart is done together":      {model{at("a"): {}, at("b"): {}, at("c"): {}}, 0, 3 * time.Second},
+		"two at a time":                       {model{at("a"): {}, at("b"): {}, at("c"): {}}, 2, 6 * time.Second},
+		"one at a time":                       {model{at("a"): {}, at("b"): {}, at("c"): {}}, 1, 9 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, begin := newRig(), time.Now()
+				r.layer = func(p providers.Provider) providers.Provider {
+					return onCreate{p, func(context.Context, providers.Job) error { time.Sleep(3 * time.Second); return nil }, nil}
+				}
+				_, sum, err := r.follow(t, t.Context(), c.model, c.model, apply.Options{
+					Parallel: c.parallel, Observer: observer(func(e apply.Event) {
+						if done, ok := e.(apply.Done); ok {
+							require.Equal(t, 3*time.Second, done.Took, "waiting for a place does not count")
+						}
+					}),
+				})
+				require.NoError(t, err)
+				require.Equal(t, c.want, sum.Took)
+				st, err := state.Read(t.Context(), r.store, kinds)
+				require.NoError(t, err)
+				for a, o := range st.Objects {
+					require.Zero(t, o.Changed.Sub(begin)%(3*time.Second), "%s is dated when it was done", a)
+					require.True(t, o.Changed.After(begin))
+				}
+			})
+		})
+	}
+}
+
+// TestWhoWaitsForAPlaceHearsOfTheDrainAtOnce lets the one that runs end only
+// when nobody else has anything left to do.
+func TestWhoWaitsForAPlaceHearsOfTheDrainAtOnce(t *testing.T) {
+	for _, hard := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r, l, drain := newRig(), &log{}, make(chan struct{})
+			r.hook(func(context.Context, providers.Job) error {
+				synctest.Wait() // the other one waits for its place
+				if hard {
+					cancel()
+				} else {
+					close(drain)
+				}
+				synctest.Wait()
+				require.Len(t, l.lines, 2)
+				require.Contains(t, l.lines[1], "not started")
+				return errors.New("no")
+			})
+			m := model{at("a"): {}, at("b"): {}}
+			_, sum, err := r.follow(t, ctx, m, m, apply.Options{Observer: l, Drain: drain, Parallel: 1})
+			require.ErrorContains(t, err, "no")
+			require.Equal(t, apply.Summary{Failed: 1, NotStarted: 1, Took: sum.Took}, sum)
 		})
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
@@ -150,10 +148,11 @@ func TestWhatThePlanShowedIsWhatIsDone(t *testing.T) {
 		final map[string]cty.Value
 		want  string
 	}{
-		"another value":     {label("other"), "create thing.b: label came out different from the plan; plan again"},
-		"a value too many":  {map[string]cty.Value{"model": cty.StringVal("m")}, "create thing.b: model came out different from the plan; plan again"},
-		"still not known":   {map[string]cty.Value{"label": cty.UnknownVal(cty.String)}, "create thing.b: some of its values are still unknown, although all it needs is there"},
-		"several, by names": {map[string]cty.Value{"size": cty.NumberIntVal(1), "origin": cty.StringVal("o"), "secret": cty.StringVal("s")}, "create thing.b: origin came out different from the plan; plan again"},
+		"another value":    {label("other"), "create thing.b: label came out different from the plan; plan again"},
+		"a value too many": {map[string]cty.Value{"model": cty.StringVal("m")}, "create thing.b: model came out different from the plan; plan again"},
+		"still not known":  {map[string]cty.Value{"label": cty.UnknownVal(cty.String)}, "create thing.b: some of its values are still unknown, although all it needs is there"},
+		"several, by names": {map[string]cty.Value{"size": cty.NumberIntVal(1), "origin": cty.StringVal("o"), "secret": cty.StringVal("s")},
+			"create thing.b: origin came out different from the plan; plan again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, m := newRig(), two(nil, label("planned"))
@@ -279,73 +278,6 @@ func TestIntentBeforeEffectAndRecordBeforeReport(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, sum.Complete())
 	require.Equal(t, []string{"started a", "done a", "started b", "done b", "started c", "done c"}, w.lines)
-}
-
-// TestStepsTakeTheirTimeTogether lets each create take three seconds of a
-// bubble's time.
-func TestStepsTakeTheirTimeTogether(t *testing.T) {
-	for name, c := range map[string]struct {
-		model    model
-		parallel int
-		want     time.Duration
-	}{
-		"a chain is done one after the other": {two(nil, nil), 0, 6 * time.Second},
-		"what is apart is done together":      {model{at("a"): {}, at("b"): {}, at("c"): {}}, 0, 3 * time.Second},
-		"two at a time":                       {model{at("a"): {}, at("b"): {}, at("c"): {}}, 2, 6 * time.Second},
-		"one at a time":                       {model{at("a"): {}, at("b"): {}, at("c"): {}}, 1, 9 * time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r, begin := newRig(), time.Now()
-				r.layer = func(p providers.Provider) providers.Provider {
-					return onCreate{p, func(context.Context, providers.Job) error { time.Sleep(3 * time.Second); return nil }, nil}
-				}
-				_, sum, err := r.follow(t, t.Context(), c.model, c.model, apply.Options{
-					Parallel: c.parallel, Observer: observer(func(e apply.Event) {
-						if done, ok := e.(apply.Done); ok {
-							require.Equal(t, 3*time.Second, done.Took, "waiting for a place does not count")
-						}
-					}),
-				})
-				require.NoError(t, err)
-				require.Equal(t, c.want, sum.Took)
-				st, err := state.Read(t.Context(), r.store, kinds)
-				require.NoError(t, err)
-				for a, o := range st.Objects {
-					require.Zero(t, o.Changed.Sub(begin)%(3*time.Second), "%s is dated when it was done", a)
-					require.True(t, o.Changed.After(begin))
-				}
-			})
-		})
-	}
-}
-
-// TestWhoWaitsForAPlaceHearsOfTheDrainAtOnce lets the one that runs end only
-// when nobody else has anything left to do.
-func TestWhoWaitsForAPlaceHearsOfTheDrainAtOnce(t *testing.T) {
-	for _, hard := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			r, l, drain := newRig(), &log{}, make(chan struct{})
-			r.hook(func(context.Context, providers.Job) error {
-				synctest.Wait() // the other one waits for its place
-				if hard {
-					cancel()
-				} else {
-					close(drain)
-				}
-				synctest.Wait()
-				require.Len(t, l.lines, 2)
-				require.Contains(t, l.lines[1], "not started")
-				return errors.New("no")
-			})
-			m := model{at("a"): {}, at("b"): {}}
-			_, sum, err := r.follow(t, ctx, m, m, apply.Options{Observer: l, Drain: drain, Parallel: 1})
-			require.ErrorContains(t, err, "no")
-			require.Equal(t, apply.Summary{Failed: 1, NotStarted: 1, Took: sum.Took}, sum)
-		})
-	}
 }
 
 type observer func(apply.Event)
