@@ -58,7 +58,7 @@ func TestObserveAsksLittle(t *testing.T) {
 			a := addr.New("app", fmt.Sprint("web", i))
 			require.Equal(t, resource.Present, found.Seen[a].Presence, found.Seen[a].Why)
 		}
-		require.LessOrEqual(t, l.requests()-before, apps+3, "the list, the version, one node's bridges")
+		require.LessOrEqual(t, l.requests()-before, apps+4, "the list, the version, the rights, one node's bridges")
 	})
 }
 

@@ -47,6 +47,10 @@ func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (pro
 		p.surveyBridges(ctx, &found.Survey, wantedNodes(targets))
 		return nil
 	})
+	g.Go(func() error {
+		p.learnRights(ctx)
+		return nil
+	})
 	_ = g.Wait() // what could not be looked at is Unknown, not an error
 	return found, ctx.Err()
 }

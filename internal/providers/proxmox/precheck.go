@@ -18,6 +18,9 @@ import (
 // would fail, at the line that asks for it, before anything is done.
 func (p *Provider) Precheck(survey resource.Survey, proposals []providers.Proposal) diag.List {
 	c := &checker{survey: survey, isRoot: p.Client != nil && p.Client.IsRoot(), templates: &p.templates}
+	if r := p.rights.Load(); r != nil && !c.isRoot {
+		c.rights = *r
+	}
 	var apps []providers.Proposal
 	for _, proposal := range proposals {
 		switch proposal.Want.Addr.Kind {
@@ -31,12 +34,14 @@ func (p *Provider) Precheck(survey resource.Survey, proposals []providers.Propos
 		}
 	}
 	c.together(apps)
+	c.rightsOf(proposals)
 	return c.found
 }
 
 type checker struct {
 	survey    resource.Survey
 	isRoot    bool
+	rights    rights // nil: not known
 	templates *templates
 	found     diag.List
 }

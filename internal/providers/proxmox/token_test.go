@@ -106,3 +106,49 @@ func TestTokenTakesNestingAway(t *testing.T) {
 		require.NotContains(t, l.config("2000")["features"], "nesting=1")
 	})
 }
+
+// What a token is allowed is told by the deepest entry on the way to a path.
+func TestRights(t *testing.T) {
+	r := rights{"/": {"A": true, "B": false}, "/vms": {"C": true}, "/storage/x": {"D": false}}
+	for _, c := range []struct {
+		path, privilege string
+		want            bool
+	}{
+		{"/", "A", true}, {"/", "B", true}, {"/nodes/n", "A", true}, {"/nodes/n", "B", false},
+		{"/vms/100", "C", true}, {"/vms/100", "A", false}, {"/storage/x", "D", true}, {"/storage/y", "D", false},
+	} {
+		require.Equal(t, c.want, r.has(c.path, c.privilege), "%s on %s", c.privilege, c.path)
+	}
+}
+
+// A token that may too little is told beforehand what it lacks, once for all.
+func TestPlanTellsMissingPrivileges(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		paths []string
+		want  string
+	}{
+		{"everything", []string{"/"}, ""},
+		{"no storage", []string{"/vms", "/sdn"}, "Datastore.AllocateSpace on /storage/local-lvm"},
+		{"nothing but storage", []string{"/storage", "/sdn"}, "VM.Allocate on /vms/2000, VM.Allocate on /vms/2001"},
+	} {
+		timeless(t, c.name, func(t *testing.T) {
+			l := openLab(t, pvesim.Options{}).limited(c.paths...)
+			web := app("web", nil)
+			found, err := l.Observe(t.Context(), []providers.Target{{Addr: web.Addr, Want: &web}})
+			require.NoError(t, err)
+			var says []string
+			for _, d := range l.Precheck(found.Survey, proposals(true, web, app("db", nil))) {
+				if strings.Contains(d.Summary, "privileges") {
+					says = append(says, d.Detail)
+				}
+			}
+			if c.want == "" {
+				require.Empty(t, says)
+				return
+			}
+			require.Len(t, says, 1)
+			require.Contains(t, says[0], c.want)
+		})
+	}
+}
