@@ -109,17 +109,26 @@ func (a *app) readFile(name string) ([]byte, error) {
 	if name == "-" {
 		return io.ReadAll(a.Stdin)
 	}
-	return os.ReadFile(name)
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, plainCause(err))
+	}
+	return content, nil
 }
 
-// rewrite replaces a file whole and keeps its mode.
+// rewrite replaces a file whole and keeps its mode. Of a link it replaces what
+// the link leads to.
 func rewrite(name string, content []byte) error {
-	info, err := os.Stat(name)
+	target, err := filepath.EvalSymlinks(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("%q: %w", name, plainCause(err))
 	}
-	if err := renameio.WriteFile(name, content, info.Mode().Perm(), renameio.IgnoreUmask()); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	info, err := os.Stat(target)
+	if err != nil {
+		return fmt.Errorf("%q: %w", name, plainCause(err))
+	}
+	if err := renameio.WriteFile(target, content, info.Mode().Perm(), renameio.IgnoreUmask()); err != nil {
+		return fmt.Errorf("%q: cannot be rewritten: %w", name, plainCause(err))
 	}
 	return nil
 }
