@@ -316,10 +316,10 @@ func (p *planner) finish() {
 // leaveOut takes out lasting things that only what is there already was made
 // from: nobody misses them, and they may not be had any more.
 func (p *planner) leaveOut() {
-	isMissed := map[addr.Addr]bool{} // by what is needed: whether something is made from it
+	isNeeded, isMissed := map[addr.Addr]bool{}, map[addr.Addr]bool{} // missed: something is about to be made from it
 	for _, r := range p.Desired {
 		for _, need := range r.Needs {
-			isMissed[need] = isMissed[need]
+			isNeeded[need] = true
 		}
 	}
 	for _, c := range p.plan.Changes {
@@ -330,8 +330,7 @@ func (p *planner) leaveOut() {
 		}
 	}
 	p.plan.Changes = slices.DeleteFunc(p.plan.Changes, func(c Change) bool {
-		missed, needed := isMissed[c.Addr]
-		return p.Kinds[c.Addr.Kind].Lasting && needed && !missed
+		return p.Kinds[c.Addr.Kind].Lasting && isNeeded[c.Addr] && !isMissed[c.Addr]
 	})
 }
 

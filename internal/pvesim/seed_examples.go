@@ -23,7 +23,7 @@ func Cluster() *Seed {
 	seed.Guests = []SeedGuest{
 		{VMID: 100, Node: "pve1", Running: true, Config: map[string]string{
 			"arch": "amd64", "ostype": "debian", "hostname": "dns", "memory": "512", "swap": "512", "cores": "1", "unprivileged": "1",
-			"description": "Pi-hole of the house.\nAsk Ada before touching it.\n", "tags": "ada;dns", "onboot": "1",
+			"description": "Pi-hole of the house.\nAsk the family before touching it.\n", "tags": "dns;family", "onboot": "1",
 			"rootfs": "local-lvm:vm-100-disk-0,size=4G",
 			"net0":   "name=eth0,bridge=vmbr0,gw=192.0.2.1,hwaddr=BC:24:11:5A:10:0A,ip=192.0.2.53/24,type=veth",
 		}},
