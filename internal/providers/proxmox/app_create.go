@@ -207,7 +207,7 @@ var creation = pve.Patience{First: 500 * time.Millisecond, Most: 10 * time.Secon
 // allocate makes the container. It never sends a second request before it has
 // looked what became of the first.
 func (p *Provider) allocate(ctx context.Context, job providers.Job, node, path string, form url.Values) error {
-	unclear, blind := 0, false
+	unclear, taken, blind := 0, 0, false
 	return creation.Repeat(ctx, func() error {
 		upid, err := p.Client.Post(ctx, path, form)
 		if err == nil {
@@ -221,6 +221,9 @@ func (p *Provider) allocate(ctx context.Context, job providers.Job, node, path s
 		}
 		if pve.IsUnclear(err) {
 			unclear++
+		}
+		if pve.IsTaken(err) { // by what is gone again, or it is a volume that was left over
+			taken++
 		}
 		found, lookErr := p.lookFor(ctx, job, node, pve.IsUnclear(err))
 		switch {
@@ -236,7 +239,8 @@ func (p *Provider) allocate(ctx context.Context, job providers.Job, node, path s
 		}
 		return providers.ErrNothingMade{Cause: err}
 	}, func(err error) bool {
-		if blind || !pve.IsBusy(err) && !pve.IsLocked(err) && !pve.IsTaken(err) && (!pve.IsUnclear(err) || unclear == 3) {
+		mayHelp := pve.IsBusy(err) || pve.IsLocked(err) || pve.IsUnclear(err) && unclear < 3 || pve.IsTaken(err) && taken < 3
+		if blind || !mayHelp {
 			return false
 		}
 		job.Report.Say("waiting: " + err.Error())

@@ -344,3 +344,17 @@ func TestDeadCreateIsNotWaitedForForEver(t *testing.T) {
 		require.ErrorIs(t, err, providers.ErrTaken{ID: "2000"})
 	})
 }
+
+// A volume that somebody left behind makes creates fail again and again; it is
+// told soon.
+func TestLeftoverVolumeIsToldSoon(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l, begun := openLab(t, pvesim.Options{}), time.Now()
+		const cause = "unable to create CT 2000 - zfs error: cannot create 'rpool/data/subvol-2000-disk-0': dataset already exists"
+		l.sim.Inject(pvesim.Fault{Method: "POST", Path: creates, FailTask: cause})
+		_, err := l.Create(t.Context(), l.job(app("web", nil), "2000"))
+		require.ErrorContains(t, err, "dataset already exists")
+		require.ErrorAs(t, err, &providers.ErrNothingMade{})
+		require.Less(t, time.Since(begun), time.Minute)
+	})
+}

@@ -133,10 +133,11 @@ func IsTaken(err error) bool { return says(err, "already exists") }
 // IsFileThere: a download would write over a file.
 func IsFileThere(err error) bool { return says(err, "refusing to override existing file") }
 
-// IsBusy: a lock could not be had in time. Nothing was done.
+// IsBusy: a lock could not be had in time. Nothing was done. Commands that took
+// too long say "got timeout" as well, and are no locks.
 func IsBusy(err error) bool {
-	return says(err, "got timeout", "got lock request timeout", "got lock timeout") ||
-		says(err, "locked command timed out")
+	return says(err, "can't lock file") && says(err, "got timeout") ||
+		says(err, "got lock request timeout", "got lock timeout", "locked command timed out")
 }
 
 // IsLocked: the guest is marked as busy, by a backup, a snapshot and so on.
@@ -154,9 +155,6 @@ func IsRefused(err error) bool { return hasStatus(err, 400, 401, 403, 501) }
 
 // IsUnauthorised: the credentials are not accepted.
 func IsUnauthorised(err error) bool { return hasStatus(err, 401) }
-
-// IsProtected: protection mode forbids it.
-func IsProtected(err error) bool { return says(err, "protection mode enabled") }
 
 // IsRunning and IsStopped: a guest was to be started that runs, or to be
 // stopped that does not run.
