@@ -21,31 +21,13 @@ func (p *Provider) deleteApp(ctx context.Context, job providers.Job) error {
 }
 
 func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
-	all, err := p.list(ctx)
+	w, err := p.toDelete(ctx, job)
+	if err != nil || w == nil {
+		return err
+	}
+	query, err := p.purging(ctx, job) // before the stop: what fails should fail while it still runs
 	if err != nil {
 		return err
-	}
-	guest, found := all.guest(job.ID)
-	if !found {
-		return nil
-	}
-	if guest.Type != "lxc" {
-		return providers.ErrStranger{ID: job.ID, Why: "it is a virtual machine"}
-	}
-	w := &work{p: p, job: job, guest: guest}
-	if guest.Lock == "destroyed" {
-		if err := p.outwait(ctx, job, guest.Node, "vzdestroy"); err != nil {
-			return err
-		}
-	}
-	if err := w.read(ctx); err != nil {
-		if pve.IsGone(err) {
-			return nil
-		}
-		return err
-	}
-	if pve.IsOn(w.cfg.coming["protection"]) {
-		return fmt.Errorf("container %s is protected; set protection = false, apply, then remove it", job.ID)
 	}
 	// Its volumes go with it, so nothing is gained by waiting for a shutdown.
 	if w.guest.Status == "running" {
@@ -53,14 +35,51 @@ func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
 			return err
 		}
 	}
-	query, err := p.purging(ctx, job)
-	if err != nil {
-		return err
-	}
-	path := containerPath(guest.Node, guest.VMID)
+	path := containerPath(w.guest.Node, w.guest.VMID)
 	err = p.do(ctx, job, func() (string, error) { return p.Client.Delete(ctx, path, query) })
 	if pve.IsGone(err) {
 		return nil
+	}
+	return err
+}
+
+// toDelete finds the container to delete, sees that it is ours and may go, and
+// waits for a removal that is under way. It returns nil when there is none.
+func (p *Provider) toDelete(ctx context.Context, job providers.Job) (*work, error) {
+	all, err := p.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	guest, found := all.guest(job.ID)
+	if !found {
+		return nil, p.isGone(ctx, job.ID)
+	}
+	if guest.Type != "lxc" {
+		return nil, providers.ErrStranger{ID: job.ID, Why: "it is a virtual machine"}
+	}
+	w := &work{p: p, job: job, guest: guest}
+	if guest.Lock == "destroyed" {
+		if err := p.outwait(ctx, job, guest.Node, "vzdestroy"); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.read(ctx); err != nil {
+		if pve.IsGone(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	if pve.IsOn(w.cfg.coming["protection"]) {
+		return nil, fmt.Errorf("container %s is protected; set protection = false, apply, then remove it", job.ID)
+	}
+	return w, nil
+}
+
+// isGone is the error of a container that is not listed and yet is there.
+func (p *Provider) isGone(ctx context.Context, id string) error {
+	taken, err := p.isTaken(ctx, id)
+	if err == nil && taken {
+		err = fmt.Errorf("guest %s is there, but the token may not see it (VM.Audit on /vms/%s)", id, id)
 	}
 	return err
 }

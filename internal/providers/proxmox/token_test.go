@@ -78,6 +78,9 @@ func TestTokenOfOnePool(t *testing.T) {
 		seen := l.see(&want, &made)
 		require.Equal(t, resource.Unknown, seen.Presence)
 		require.Contains(t, seen.Why, "VM.Audit")
+		job := l.job(resource.Resource{Addr: made.Addr, Host: "pve"}, "2000")
+		job.Prior = &made
+		require.ErrorContains(t, l.Delete(t.Context(), job), "VM.Audit", "nor is it deleted")
 	})
 }
 
