@@ -103,12 +103,18 @@ func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal r
 	if kind.ID != nil && p.Base.Serial == 0 {
 		out.ID = "" // it follows from the lineage, and a state that was never saved has none yet
 	}
+	isWhole := c.After != nil && (c.Action == Create || c.Action == Replace && len(c.Edits) == 0)
 	edits := c.Edits
-	if c.After != nil && (c.Action == Create || c.Action == Replace && len(edits) == 0) {
+	if isWhole {
 		edits = leaves(nil, &kind.Schema, c.After.Want)
 	}
 	for _, e := range edits {
 		out.Edits = append(out.Edits, documentEdits(kind, e, seal)...)
+	}
+	if isWhole { // nothing is there yet that an edit could have an effect on
+		for i := range out.Edits {
+			out.Edits[i].Effect = ""
+		}
 	}
 	return out
 }

@@ -75,7 +75,7 @@ func effectLook(effect string) look {
 func rowOf(e plan.DocumentEdit, action string, room int) row {
 	before, after := valueOf(e.Old, e.Unit), valueOf(e.New, e.Unit)
 	r := row{path: pathOf(e)}
-	if action == "create" || action == "replace" && e.Effect == "record" && e.Old == nil {
+	if action == "create" || action == "replace" && e.Effect == "" {
 		if parts, ok := after.parts(); ok && width(after.inline()) > room {
 			for _, part := range parts {
 				r.below = append(r.below, "  "+part)
