@@ -255,8 +255,17 @@ func (p *Provider) converge(ctx context.Context, job providers.Job, node string)
 	if err != nil {
 		return resource.Object{}, fmt.Errorf("%q is no VMID", job.ID)
 	}
-	// The pool was set by the create, which fails when it cannot.
-	w := work{p: p, job: job, guest: row{Type: "lxc", Node: node, VMID: pve.Int(id), Pool: resource.Text(job.Want.Want, "pool")}}
+	w := work{p: p, job: job, guest: row{Type: "lxc", Node: node, VMID: pve.Int(id)}}
+	if resource.Text(job.Want.Want, "pool") != "" {
+		// A create whose last step, the pool, found the lock of the users' file busy
+		// leaves the container outside of it.
+		all, err := p.list(ctx)
+		if err != nil {
+			return resource.Object{}, err
+		}
+		listed, _ := all.guest(job.ID)
+		w.guest.Pool = listed.Pool
+	}
 	if err := w.read(ctx); err != nil {
 		return resource.Object{}, err
 	}
