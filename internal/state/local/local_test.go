@@ -24,7 +24,10 @@ import (
 )
 
 // writerDir makes the test binary a process that writes state until it is killed.
-const writerDir = "TEST_WRITER_DIR"
+const (
+	writerDir   = "TEST_WRITER_DIR"
+	fullDiskDir = "TEST_FULL_DISK_DIR"
+)
 
 var bg = context.Background()
 
@@ -37,6 +40,13 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(writerDir); dir != "" {
 		fmt.Println(write(dir))
 		os.Exit(1)
+	}
+	if dir := os.Getenv(fullDiskDir); dir != "" {
+		if err := onFullDisk(dir); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -154,41 +164,43 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 	require.NoError(t, lock.Unlock())
 }
 
-// TestATornAppendIsTakenBack lets the file system refuse files above 1 MiB. A
-// lower limit would hit the log that the test runner itself writes.
-func TestATornAppendIsTakenBack(t *testing.T) {
-	store := local.New(t.TempDir())
-	_, lock, err := store.Lock(t.Context(), state.Who{})
+// TestAFullDiskLosesNothing lets the system refuse files above a few bytes, in
+// a process of its own: the test runner writes files too.
+func TestAFullDiskLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fullDiskDir+"="+dir)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	files, err := local.New(dir).Load(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, lock.Append(t.Context(), []byte("first\n")))
-	var limit syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: limit.Max}))
-	failed := lock.Append(t.Context(), bytes.Repeat([]byte("x"), 2<<20))
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
-	require.True(t, errors.Is(failed, syscall.EFBIG), "%v", failed)
-	require.NoError(t, lock.Append(t.Context(), []byte("second\n")))
-	files, err := store.Load(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "first\nsecond\n", string(files.Journal))
-	require.NoError(t, lock.Unlock())
+	require.Equal(t, "old", string(files.State), "a save that failed leaves the old state")
+	require.Equal(t, "first\nsecond\n", string(files.Journal), "what was written of a line is taken back")
 }
 
-func TestAFailedSaveLeavesTheOldState(t *testing.T) {
-	store := local.New(t.TempDir())
-	_, lock, err := store.Lock(t.Context(), state.Who{})
-	require.NoError(t, err)
-	require.NoError(t, lock.Save(t.Context(), []byte("old")))
+// onFullDisk writes with and without room, and returns what was not as it has
+// to be.
+func onFullDisk(dir string) error {
+	_, lock, err := local.New(dir).Lock(bg, state.Who{})
+	if err != nil {
+		return err
+	}
 	var limit syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: limit.Max}))
-	saved := lock.Save(t.Context(), bytes.Repeat([]byte("x"), 2<<20))
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
-	require.ErrorIs(t, saved, syscall.EFBIG)
-	files, err := store.Load(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "old", string(files.State))
-	require.NoError(t, lock.Unlock())
+	tooMuch := bytes.Repeat([]byte("x"), 100)
+	err = errors.Join(
+		lock.Save(bg, []byte("old")),
+		lock.Append(bg, []byte("first\n")),
+		syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit),
+		syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 10, Max: limit.Max}),
+	)
+	saved, appended := lock.Save(bg, tooMuch), lock.Append(bg, tooMuch)
+	if !errors.Is(saved, syscall.EFBIG) || !errors.Is(appended, syscall.EFBIG) {
+		return fmt.Errorf("the full disk went unnoticed: %v, %v", saved, appended)
+	}
+	return errors.Join(err,
+		syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit),
+		lock.Append(bg, []byte("second\n")),
+	)
 }
 
 func TestAHolderWithoutANameIsCalledSo(t *testing.T) {
