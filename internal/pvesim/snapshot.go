@@ -180,18 +180,27 @@ func (x *tx) snapshotDelete(c *request) (any, error) {
 		call("snapshot.drop", p).after(150*time.Millisecond)), nil
 }
 
-// snapshotDrop removes a snapshot: what came after it comes after its parent now.
-func (x *tx) snapshotDrop(t *task, p snapshotPlan) error {
+// snapshotToChange returns a container that nobody holds and its snapshot.
+func (x *tx) snapshotToChange(t *task, p snapshotPlan) (*guest, *snapshot, error) {
 	g, err := x.containerOn(t.Node, p.VMID)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	s := g.Snaps[p.Name]
 	switch {
 	case g.unlocked() != nil:
-		return g.unlocked()
+		return nil, nil, g.unlocked()
 	case s == nil:
-		return die("snapshot '%s' does not exist", p.Name)
+		return nil, nil, die("snapshot '%s' does not exist", p.Name)
+	}
+	return g, s, nil
+}
+
+// snapshotDrop removes a snapshot: what came after it comes after its parent now.
+func (x *tx) snapshotDrop(t *task, p snapshotPlan) error {
+	g, s, err := x.snapshotToChange(t, p)
+	if err != nil {
+		return err
 	}
 	delete(g.Snaps, p.Name)
 	for _, other := range g.Snaps {
@@ -222,16 +231,9 @@ func (x *tx) snapshotRollback(c *request) (any, error) {
 // rollback stops a container and puts back its settings, its disks' content and their sizes. The description stays, and
 // disks that the snapshot does not know are unused from then on.
 func (x *tx) rollback(t *task, p snapshotPlan) error {
-	g, err := x.containerOn(t.Node, p.VMID)
+	g, s, err := x.snapshotToChange(t, p)
 	if err != nil {
 		return err
-	}
-	s := g.Snaps[p.Name]
-	switch {
-	case g.unlocked() != nil:
-		return g.unlocked()
-	case s == nil:
-		return die("snapshot '%s' does not exist", p.Name)
 	}
 	if volid := x.newerSnapshot(g, s); volid != "" {
 		return die("can't rollback, '%s' is not most recent snapshot on '%s'", p.Name, volid)
