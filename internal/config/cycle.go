@@ -23,7 +23,7 @@ func (d declared) String() string { return string(d) }
 type edge struct{ from, to declared }
 
 // refuseCycles reports every cycle of references with the place of each, and
-// takes what is part of one out of the evaluation.
+// takes the references of what is part of one out of the evaluation.
 func (w *world) refuseCycles() {
 	edges := w.edges()
 	spoilt := map[declared]bool{}
@@ -55,9 +55,25 @@ func (w *world) spoil(name declared) {
 	}
 	for a, b := range w.blocks {
 		if a.String() == string(name) {
-			b.broken, b.expanded = true, true
+			w.cut(b)
 		}
 	}
+}
+
+// cut leaves every expression of a block unevaluated that refers to something
+// declared. The others are evaluated: what is wrong beside a cycle is found too.
+func (w *world) cut(b *block) {
+	cutOne := func(e *expression) {
+		if slices.ContainsFunc(e.uses, func(u use) bool { return u.root == "local" || w.blocks[u.block()] != nil }) {
+			e.broken = true
+		}
+	}
+	for _, e := range []*expression{b.forEach, b.count, b.host} {
+		if e != nil {
+			cutOne(e)
+		}
+	}
+	b.body.expressions(cutOne)
 }
 
 // describe names a cycle and every edge of it, beginning at the first place.

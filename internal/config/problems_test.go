@@ -39,6 +39,7 @@ func TestProblemsSayWhereWhatAndWhatToDo(t *testing.T) {
 			app("  hostname = app.db[\"blu\"].ip"),
 		"no instances":     app("") + "output \"x\" { value = app.web[0].ip }",
 		"cycle":            "locals {\n  a = local.b\n  b = app.web.ip\n}\n" + app("  hostname = local.a"),
+		"beside a cycle":   app("  hostname = app.web.ip\n  memory = 512\n  cores = \"many\""),
 		"itself":           app("  hostname = app.web.ip"),
 		"twice":            app("") + app(""),
 		"label twice":      app("  network {}\n  network \"eth0\" {}"),
