@@ -125,22 +125,40 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 const barePatience = time.Minute
 
 // outwait waits for a task of that type that works on the container, if there is
-// one. How it ends does not matter: what it left is looked at afterwards.
+// one. How it ends does not matter: what it left is looked at afterwards. One
+// whose state nobody tells is waited for as long as it is listed as running.
 func (p *Provider) outwait(ctx context.Context, job providers.Job, node, kind string) error {
-	var tasks []struct{ UPID, Type string }
-	query := url.Values{"source": {"active"}, "vmid": {job.ID}}
-	if err := p.Client.Read(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
-		return fmt.Errorf("look for the task that works on %s: %w", job.ID, err)
-	}
-	for _, t := range tasks {
-		if t.Type != kind {
-			continue
+	for {
+		upid, err := p.activeTask(ctx, job.ID, node, kind)
+		if err != nil || upid == "" {
+			return err
 		}
-		if err := p.follow(ctx, job, t.UPID); pve.IsWaiting(err) || isReporting(err) {
+		err = p.follow(ctx, job, upid)
+		switch {
+		case pve.IsWaiting(err) || isReporting(err):
+			return err
+		case !pve.IsLost(err):
+			return nil
+		}
+		if err := pve.Pause(ctx, time.Second); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// activeTask returns the running task of that type that works on a VMID, or "".
+func (p *Provider) activeTask(ctx context.Context, id, node, kind string) (string, error) {
+	var tasks []struct{ UPID, Type string }
+	query := url.Values{"source": {"active"}, "vmid": {id}}
+	if err := p.Client.Read(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
+		return "", fmt.Errorf("look for the task that works on %s: %w", id, err)
+	}
+	for _, t := range tasks {
+		if t.Type == kind {
+			return t.UPID, nil
+		}
+	}
+	return "", nil
 }
 
 // takenElsewhere tells whether a guest has the VMID that is no container of
