@@ -36,6 +36,7 @@ type chaos struct {
 	lost  map[string]bool // tasks that their node knows nothing of any more
 	dead  map[string]bool // tasks that were killed: their end was not written down
 	tally map[string]int  // by the name of the fault
+	trace []string        // what happened, when a schedule is run again
 	late  sync.WaitGroup  // what goes on although nobody waits for it
 }
 
@@ -77,6 +78,9 @@ func (c *chaos) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if response := c.ofLostTask(r); response != nil {
 		return response, nil
+	}
+	if r.Method != http.MethodGet {
+		c.say("%s %s %s", r.Method, r.URL.Path, formOf(r).Encode())
 	}
 	if s, goesWrong := c.draw(r); goesWrong {
 		return s.misfortune()
@@ -132,15 +136,19 @@ func formOf(r *http.Request) url.Values {
 
 func (s strike) misfortune() (*http.Response, error) {
 	isWrite := s.r.Method != http.MethodGet
-	if isWrite && s.rand.IntN(12) == 0 {
+	if isWrite && s.rand.IntN(8) == 0 {
 		return s.death()
 	}
 	for {
 		m := misfortunes[s.rand.IntN(len(misfortunes))]
-		if m.writes && !isWrite {
+		// A removal that is cut short leaves a container that only a person on the
+		// node can unlock.
+		breaksRemoval := s.r.Method == http.MethodDelete && (m.name == "task fails" || m.name == "task finds a lock" || m.name == "task killed")
+		if m.writes && !isWrite || breaksRemoval {
 			continue
 		}
 		s.count(m.name)
+		s.say("  %s: %s %s %s", m.name, s.r.Method, s.r.URL.Path, s.vmid)
 		return m.do(s)
 	}
 }
@@ -149,6 +157,16 @@ func (c *chaos) count(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tally[name]++
+}
+
+// say notes what happens, when one schedule is looked at.
+func (c *chaos) say(format string, args ...any) {
+	if *replay == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trace = append(c.trace, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
 func (s strike) forward() (*http.Response, error) { return s.inner.RoundTrip(s.r) }
@@ -164,6 +182,7 @@ func (s strike) death() (*http.Response, error) {
 	s.mu.Lock()
 	kill := s.chaos.kill
 	s.mu.Unlock()
+	s.say("  killed (after the request: %t): %s %s", after, s.r.Method, s.r.URL.Path)
 	kill(torn)
 	return nil, context.Canceled
 }
@@ -202,12 +221,14 @@ func (s strike) drop() (*http.Response, error) {
 // delayed lets the request have its effect some time after its answer, also
 // when the process is dead by then.
 func (s strike) delayed() (*http.Response, error) {
-	body, err := s.r.GetBody()
-	if s.r.GetBody == nil || err != nil {
-		return s.drop()
-	}
 	r := s.r.Clone(context.WithoutCancel(s.r.Context()))
-	r.Body = body
+	if s.r.GetBody != nil {
+		body, err := s.r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		r.Body = body
+	}
 	wait := time.Duration(s.rand.Int64N(int64(4 * time.Second)))
 	s.late.Go(func() {
 		time.Sleep(wait)

@@ -93,6 +93,9 @@ func (l *lab) ours(p *problems, world pvesim.World, lineage string) map[addr.Add
 	for _, id := range slices.Sorted(maps.Keys(world.Guests)) {
 		g := world.Guests[id]
 		_, marker := resource.Split(g.Config["description"])
+		if g.Config["description"] == "" && g.Config["lock"] != "" {
+			p.add("%d was left half made or half removed: %v", id, g.Config)
+		}
 		if marker.Lineage != lineage {
 			continue
 		}
@@ -119,7 +122,9 @@ func (l *lab) strangers(world pvesim.World) (p problems) {
 	}
 	for id, g := range world.Guests {
 		_, seeded := l.before.Guests[id]
-		if _, marker := resource.Split(g.Config["description"]); seeded || marker.Lineage != "" {
+		_, marker := resource.Split(g.Config["description"])
+		isBare := g.Config["description"] == "" && g.Config["lock"] != "" // just being made or removed
+		if seeded || marker.Lineage != "" || isBare {
 			continue
 		}
 		config := strangerGuest(id, g.Node).Config

@@ -22,7 +22,7 @@ type people struct {
 // work goes on until ctx ends.
 func (p *people) work(ctx context.Context) {
 	for {
-		if pve.Pause(ctx, time.Duration(p.rand.Int64N(int64(40*time.Second)))) != nil {
+		if pve.Pause(ctx, time.Duration(p.rand.Int64N(int64(12*time.Second)))) != nil {
 			return
 		}
 		p.act()
@@ -65,6 +65,7 @@ func (p *people) act() {
 		p.backup(g.VMID)
 	}
 	p.count(act.name)
+	p.say("  %s: %d, %s", act.name, g.VMID, node)
 	if err := p.sim.Edit(act.edit); err != nil {
 		panic(err) // it is in memory
 	}

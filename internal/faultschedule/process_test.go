@@ -67,9 +67,9 @@ func (l *lab) trouble(r *rand.Rand, run int) {
 	l.chaos.run, l.chaos.kill, l.chaos.level = run, kill, []float64{0.02, 0.1, 0.3}[r.IntN(3)]
 	l.chaos.mu.Unlock()
 	l.store.Fail = l.fullDisk(r, []float64{0, 0, 0.01}[r.IntN(3)])
-	if r.IntN(3) == 0 {
+	if r.IntN(2) == 0 {
 		torn := r.IntN(2) == 0
-		defer time.AfterFunc(time.Duration(r.Int64N(int64(2*time.Minute))), func() { kill(torn) }).Stop()
+		defer time.AfterFunc(time.Duration(r.Int64N(int64(time.Minute))), func() { kill(torn) }).Stop()
 	}
 	drain := make(chan struct{})
 	if r.IntN(4) == 0 {
@@ -110,7 +110,9 @@ func (l *lab) calm() error {
 	l.chaos.mu.Unlock()
 	l.store.Fail = nil
 	l.sim.ClearFaults()
-	return l.sim.Edit(l.people.allUp)
+	err := l.sim.Edit(l.people.allUp)
+	time.Sleep(15 * time.Second) // until the listing has what was done by hand
+	return err
 }
 
 // converge is one process: what `apply --yes` does. See engine.converge of
@@ -135,6 +137,7 @@ func (l *lab) converge(ctx context.Context, drain <-chan struct{}) (*plan.Plan, 
 	if err != nil {
 		return nil, err
 	}
+	l.chaos.say("plan:\n  %s", describe(p))
 	_, err = apply.Run(locked, p, apply.Options{Session: session, Providers: set, Resolver: l.want, Kinds: kinds, Drain: drain})
 	return p, err
 }
@@ -161,6 +164,7 @@ func (l *lab) note(err error) {
 		return
 	}
 	l.told = append(l.told, err.Error())
+	l.chaos.say("process: %v", err)
 	if strings.Contains(err.Error(), "a fault in the program") || strings.Contains(err.Error(), "panic in") {
 		l.panics++
 	}

@@ -111,7 +111,7 @@ func play(number uint64) (r result) {
 		}
 	}
 	l.chaos.late.Wait()
-	r.tally, r.kills, r.steps, r.panics, r.told = l.chaos.tally, l.kills, l.steps, l.panics, l.told
+	r.tally, r.kills, r.steps, r.panics, r.told = l.chaos.tally, l.kills, l.steps, l.panics, append(l.told, l.chaos.trace...)
 	if r.panics > 0 && r.err == nil {
 		r.err = errors.New("a panic was turned into an error")
 	}

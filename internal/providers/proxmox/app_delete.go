@@ -11,13 +11,17 @@ import (
 )
 
 // unclearRemoval is the patience with removals whose answer was lost. Each try
-// first looks whose the container is, so that trying again does no harm.
+// first looks where the container is and whose, so that trying again does no
+// harm.
 var unclearRemoval = pve.Patience{First: time.Second, Most: 5 * time.Second, Limit: time.Minute}
 
 // deleteApp removes a container with its volumes, after it has seen that it is
-// ours. A container that is gone is what was asked for.
+// ours. A container that is gone is what was asked for; one that its node does
+// not know any more may have moved to another.
 func (p *Provider) deleteApp(ctx context.Context, job providers.Job) error {
-	return unclearRemoval.Repeat(ctx, func() error { return p.deleteOnce(ctx, job) }, pve.IsUnclear)
+	return unclearRemoval.Repeat(ctx, func() error { return p.deleteOnce(ctx, job) }, func(err error) bool {
+		return pve.IsUnclear(err) || pve.IsGone(err)
+	})
 }
 
 func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
@@ -36,11 +40,7 @@ func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
 		}
 	}
 	path := containerPath(w.guest.Node, w.guest.VMID)
-	err = p.do(ctx, job, func() (string, error) { return p.Client.Delete(ctx, path, query) })
-	if pve.IsGone(err) {
-		return nil
-	}
-	return err
+	return p.do(ctx, job, func() (string, error) { return p.Client.Delete(ctx, path, query) })
 }
 
 // toDelete finds the container to delete, sees that it is ours and may go, and
@@ -64,9 +64,6 @@ func (p *Provider) toDelete(ctx context.Context, job providers.Job) (*work, erro
 		}
 	}
 	if err := w.read(ctx); err != nil {
-		if pve.IsGone(err) {
-			return nil, nil
-		}
 		return nil, err
 	}
 	if pve.IsOn(w.cfg.coming["protection"]) {

@@ -106,7 +106,7 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 		cfg, err := p.readConfig(ctx, node, job.ID, false)
 		switch {
 		case pve.IsGone(err), pve.IsForbidden(err):
-			return p.takenElsewhere(ctx, job.ID)
+			return p.takenElsewhere(ctx, job)
 		case err != nil:
 			return foundNothing, err
 		case isBare(cfg) && p.Now().Before(end):
@@ -115,10 +115,7 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 			}
 			continue
 		}
-		if _, marker := resource.Split(cfg.coming["description"]); marker == job.Marker {
-			return foundOurs, nil
-		}
-		return foundOther, nil
+		return whose(cfg, job), nil
 	}
 }
 
@@ -161,11 +158,36 @@ func (p *Provider) activeTask(ctx context.Context, id, node, kind string) (strin
 	return "", nil
 }
 
-// takenElsewhere tells whether a guest has the VMID that is no container of
-// this node, or one that the token may not see.
-func (p *Provider) takenElsewhere(ctx context.Context, id string) (finding, error) {
-	if taken, err := p.isTaken(ctx, id); err != nil || !taken {
+// takenElsewhere tells whose the VMID is when it is no container of the node, or
+// one that the token may not see. Ours may have been moved already.
+func (p *Provider) takenElsewhere(ctx context.Context, job providers.Job) (finding, error) {
+	all, err := p.list(ctx)
+	if err != nil {
 		return foundNothing, err
 	}
-	return foundOther, nil
+	guest, listed := all.guest(job.ID)
+	if !listed {
+		if taken, err := p.isTaken(ctx, job.ID); err != nil || !taken {
+			return foundNothing, err
+		}
+		return foundOther, nil
+	}
+	if guest.Type != "lxc" {
+		return foundOther, nil
+	}
+	cfg, err := p.readConfig(ctx, guest.Node, job.ID, false)
+	if pve.IsForbidden(err) {
+		return foundOther, nil
+	}
+	if err != nil {
+		return foundNothing, err
+	}
+	return whose(cfg, job), nil
+}
+
+func whose(cfg config, job providers.Job) finding {
+	if _, marker := resource.Split(cfg.coming["description"]); marker == job.Marker {
+		return foundOurs
+	}
+	return foundOther
 }
