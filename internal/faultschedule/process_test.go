@@ -29,17 +29,21 @@ type lab struct {
 	people *people
 	before pvesim.World // as strangers had it
 	want   estate
+	limits proxmox.Options // of each process's provider, without its client
 
 	steps, kills, panics int
 	told                 []string // what processes ended with
 }
 
-func openLab(r *rand.Rand, number uint64) (*lab, error) {
-	sim, err := pvesim.Open(pvesim.Options{Seed: seed(r), Rand: number})
+func openLab(r *rand.Rand, number uint64) (*lab, error) { return openLabOn(seed(r), number) }
+
+func openLabOn(s *pvesim.Seed, number uint64) (*lab, error) {
+	sim, err := pvesim.Open(pvesim.Options{Seed: s, Rand: number})
 	if err != nil {
 		return nil, err
 	}
 	l := &lab{sim: sim, store: &statetest.Memory{}, before: sim.World()}
+	l.limits = proxmox.Options{Host: "pve", Range: resource.IDRange{Low: lowest, High: highest}}
 	l.chaos = &chaos{
 		inner: sim.Transport(), sim: sim, seed: number, sent: map[string]int{}, lost: map[string]bool{}, dead: map[string]bool{},
 		tally: map[string]int{},
@@ -127,9 +131,9 @@ func (l *lab) converge(ctx context.Context, drain <-chan struct{}) (*plan.Plan, 
 	if err != nil {
 		return nil, err
 	}
-	set := providers.Set{"pve": proxmox.New(proxmox.Options{
-		Host: "pve", Client: client, Range: resource.IDRange{Low: lowest, High: highest},
-	})}
+	options := l.limits
+	options.Client = client
+	set := providers.Set{"pve": proxmox.New(options)}
 	if err := apply.Recover(locked, session, set, kinds, nil); err != nil {
 		return nil, err
 	}
