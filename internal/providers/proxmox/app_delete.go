@@ -10,18 +10,21 @@ import (
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 )
 
-// unclearRemoval is the patience with removals whose answer was lost. Each try
-// first looks where the container is and whose, so that trying again does no
-// harm.
-var unclearRemoval = pve.Patience{First: time.Second, Most: 5 * time.Second, Limit: time.Minute}
+// removal is the patience with removals whose answer was lost. Each try first
+// looks where the container is and whose, so that trying again does no harm.
+var removal = pve.Patience{First: time.Second, Most: 5 * time.Second, Limit: time.Hour}
+
+const removals = 5 // tries
 
 // deleteApp removes a container with its volumes, after it has seen that it is
 // ours. A container that is gone is what was asked for; one that its node does
 // not know any more may have moved to another.
 func (p *Provider) deleteApp(ctx context.Context, job providers.Job) error {
-	return unclearRemoval.Repeat(ctx, func() error { return p.deleteOnce(ctx, job) }, func(err error) bool {
-		return pve.IsUnclear(err) || pve.IsGone(err)
-	})
+	tries := 0
+	return removal.Repeat(ctx, func() error {
+		tries++
+		return p.deleteOnce(ctx, job)
+	}, func(err error) bool { return tries < removals && (pve.IsUnclear(err) || pve.IsGone(err)) })
 }
 
 func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
@@ -40,7 +43,13 @@ func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
 		}
 	}
 	path := containerPath(w.guest.Node, w.guest.VMID)
-	return p.do(ctx, job, func() (string, error) { return p.Client.Delete(ctx, path, query) })
+	err = p.do(ctx, job, func() (string, error) { return p.Client.Delete(ctx, path, query) })
+	if pve.IsUnclear(err) {
+		if err := p.outwait(ctx, job, w.guest.Node, "vzdestroy"); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // toDelete finds the container to delete, sees that it is ours and may go, and

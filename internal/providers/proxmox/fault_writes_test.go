@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -59,9 +60,12 @@ func (m *mishap) forward(r *http.Request) (*http.Response, error) {
 
 var errReset = errors.New("connection reset by peer")
 
-func gaveUp(r *http.Request, status string) *http.Response {
-	code := map[string]int{"595 No route to host": 595, "596 Connection timed out": 596}[status]
-	return &http.Response{StatusCode: code, Status: status, Body: http.NoBody, Header: http.Header{}, Request: r}
+func answer(r *http.Request, status, body string) *http.Response {
+	code, err := strconv.Atoi(status[:3])
+	if err != nil {
+		panic(err)
+	}
+	return &http.Response{StatusCode: code, Status: status, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{}, Request: r}
 }
 
 // mishaps before, after and long before the effect of a request.
@@ -70,17 +74,17 @@ var mishaps = []struct {
 	does func(m *mishap, r *http.Request) (*http.Response, error)
 }{
 	{"595 before", func(_ *mishap, r *http.Request) (*http.Response, error) {
-		return gaveUp(r, "595 No route to host"), nil
+		return answer(r, "595 No route to host", ""), nil
 	}},
 	{"596 before", func(_ *mishap, r *http.Request) (*http.Response, error) {
-		return gaveUp(r, "596 Connection timed out"), nil
+		return answer(r, "596 Connection timed out", ""), nil
 	}},
 	{"reset before", func(*mishap, *http.Request) (*http.Response, error) { return nil, errReset }},
 	{"596 after", func(m *mishap, r *http.Request) (*http.Response, error) {
 		if _, err := m.forward(r); err != nil {
 			return nil, err
 		}
-		return gaveUp(r, "596 Connection timed out"), nil
+		return answer(r, "596 Connection timed out", ""), nil
 	}},
 	{"reset after", func(m *mishap, r *http.Request) (*http.Response, error) {
 		if _, err := m.forward(r); err != nil {
@@ -110,7 +114,7 @@ var mishaps = []struct {
 				response.Body.Close()
 			}
 		})
-		return gaveUp(r, "596 Connection timed out"), nil
+		return answer(r, "596 Connection timed out", ""), nil
 	}},
 }
 
