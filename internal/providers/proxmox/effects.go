@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -45,6 +46,10 @@ var appRules = map[string]rule{
 	"timezone":     waits,
 	"env":          waits,
 	"entrypoint":   waits,
+	"os_type":      {judge: judgeFact},
+	"arch":         {judge: judgeFact},
+	"debug":        waits,
+	"restart":      {judge: judgeRestart},
 	"password":     {judge: judgeSecret},
 	"ssh_keys":     {judge: judgeSecret},
 	"running":      always(resource.Live),
@@ -132,6 +137,30 @@ func judgeOrigin(e resource.Edit, live resource.Seen) resource.Verdict {
 
 // isAdopted reports whether state knows nothing yet of what is there.
 func isAdopted(live resource.Seen) bool { return live.Object.Changed.IsZero() }
+
+// judgeFact is for what Proxmox finds out and needs: it refuses to forget the
+// system, and without an architecture no container starts. So what people do
+// not name any more stays as it is.
+func judgeFact(e resource.Edit, live resource.Seen) resource.Verdict {
+	switch {
+	case e.New.IsNull():
+		return resource.Verdict{Effect: resource.Record}
+	case isRunning(live):
+		return resource.Verdict{Effect: resource.Restart}
+	}
+	return resource.Verdict{Effect: resource.Live}
+}
+
+// judgeRestart is for people who leave restarts to the program from now on: what
+// they have let wait comes into force.
+func judgeRestart(e resource.Edit, live resource.Seen) resource.Verdict {
+	text := func(v cty.Value) string { return encode(v, "") }
+	if text(e.Old) == "manual" && text(e.New) == "auto" && isRunning(live) && len(live.Pending) > 0 {
+		return resource.Verdict{Effect: resource.Restart,
+			Reason: "these wait for a restart: " + strings.Join(live.Pending, ", ")}
+	}
+	return resource.Verdict{Effect: resource.Record}
+}
 
 // judgeUnprivileged never lets drift destroy anything.
 func judgeUnprivileged(e resource.Edit, _ resource.Seen) resource.Verdict {
