@@ -137,7 +137,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	}
 	id := fmt.Sprint(int64(guest.VMID))
 	kind := p.kinds["app"]
-	values, pending := standing(kind, cfg, want, prior)
+	values, pending, inForce := standing(kind, cfg, want, prior)
 	r := newReading(kind, values, want, prior)
 	set := r.attrs()
 	remember(kind, set, want, prior)
@@ -161,7 +161,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	}
 	return resource.Seen{
 		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
-		Unmanaged: append(r.others(), cfg.raw...), Pending: pending,
+		Unmanaged: append(r.others(), cfg.raw...), Pending: pending, InForce: inForce,
 	}
 }
 

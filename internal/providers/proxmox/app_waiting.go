@@ -10,15 +10,16 @@ import (
 )
 
 // standing returns the settings of a container that a plan compares with what
-// is wanted, and what waits for a restart, as people call it.
+// is wanted, what waits for a restart, as people call it, and the attributes
+// until then.
 //
 // Where people restart it themselves, what waits counts as done. Else it is
 // still to do, also when an earlier run was cut short: then what is in force
 // counts. But a change that waits to undo what is wanted is somebody else's,
 // and counts as if it were in force: the next restart would bring it.
-func standing(kind *resource.Kind, cfg config, want, prior cty.Value) (values map[string]string, pending []string) {
+func standing(kind *resource.Kind, cfg config, want, prior cty.Value) (values map[string]string, pending []string, inForce cty.Value) {
 	if len(cfg.waiting) == 0 {
-		return cfg.current, nil
+		return cfg.current, nil, cty.NilVal
 	}
 	want = unmarked(want)
 	isManual := firstText("restart", want, prior) == "manual"
@@ -40,7 +41,7 @@ func standing(kind *resource.Kind, cfg config, want, prior cty.Value) (values ma
 		}
 	}
 	slices.Sort(pending)
-	return values, slices.Compact(pending)
+	return values, slices.Compact(pending), now
 }
 
 // carry gives a setting the value, or the absence, that it has elsewhere.

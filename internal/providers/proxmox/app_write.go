@@ -100,6 +100,9 @@ func setField(line *pve.Line, key string, v cty.Value) {
 		return
 	}
 	line.Set(key, text)
+	if key == "order" { // a line that is nothing but 0 counts as no line
+		line.Spell(key)
+	}
 }
 
 // setFields changes the fields of all attributes that an object sets.

@@ -73,16 +73,16 @@ func (c *change) add(e resource.Edit) {
 	case "volume", "bind", "device", "network":
 		c.labelled(e)
 	case "dns":
-		c.scalar(dnsKeys[e.Path[1]], encode(e.New, " "))
+		c.scalar(dnsKeys[e.Path[1]], e.New, encode(e.New, " "))
 	case "console":
-		c.scalar(consoleKeys[e.Path[1]], encode(e.New, ""))
+		c.scalar(consoleKeys[e.Path[1]], e.New, encode(e.New, ""))
 	case "features":
-		setField(c.line("features", ""), featureKeys[e.Path[1]], e.New)
+		c.setField("features", "", featureKeys[e.Path[1]], e.New)
 	case "startup":
 		if e.Path[1] == "on_boot" {
-			c.scalar("onboot", encode(e.New, ""))
+			c.scalar("onboot", e.New, encode(e.New, ""))
 		} else {
-			setField(c.line("startup", "order"), startupKeys[e.Path[1]], e.New)
+			c.setField("startup", "order", startupKeys[e.Path[1]], e.New)
 		}
 	default:
 		c.attribute(name, e.New)
@@ -101,16 +101,35 @@ func (c *change) attribute(name string, v cty.Value) {
 	case text == "" && name == "hostname":
 		c.set[key] = defaultHostname(c.want)
 	default:
-		c.scalar(key, text)
+		c.scalar(key, v, text)
 	}
 }
 
-func (c *change) scalar(key, text string) {
-	if text == "" {
+// scalar sets a key of its own to a value, which is written as text.
+func (c *change) scalar(key string, v cty.Value, text string) {
+	_, inForce := c.cfg.current[key]
+	if text == "" || !inForce && c.isAssumed(key, key, v) {
 		c.unset[key] = true
 		return
 	}
 	c.set[key] = text
+}
+
+// setField sets a field of a line.
+func (c *change) setField(slot, first, field string, v cty.Value) {
+	inForce := pve.ParseLine(c.cfg.current[slot], first)
+	if line := c.line(slot, first); !inForce.Has(field) && c.isAssumed(slot, field, v) {
+		line.Set(field, "")
+	} else {
+		setField(line, field, v)
+	}
+}
+
+// isAssumed reports whether a value that waits is given back for the one that
+// Proxmox takes for nothing: then the waiting change is taken back, where
+// writing the value would only be another one.
+func (c *change) isAssumed(key, field string, v cty.Value) bool {
+	return slices.Contains(c.cfg.waiting, key) && same(v, nothingOf(v.Type(), field))
 }
 
 // env changes the variables that people named; those of the image stay.
@@ -122,7 +141,7 @@ func (c *change) env(e resource.Edit) {
 	if !e.New.IsNull() {
 		env = env.with(plainEnv(e.New.AsValueMap()))
 	}
-	c.scalar("env", env.String())
+	c.scalar("env", e.New, env.String())
 }
 
 // line returns the line of a slot, to be changed.
@@ -161,13 +180,13 @@ func (c *change) field(block, slot, name string, v cty.Value) {
 		c.mount(slot, name, v)
 	case "device":
 		if key := deviceKeys[name]; key != "" {
-			setField(c.line(slot, "path"), key, v)
+			c.setField(slot, "path", key, v)
 		}
 	case "network":
 		// Without a hardware address Proxmox makes a new one at every change; a line
 		// that is edited keeps the one it has.
 		if key := networkKeys[name]; key != "" && (key != "hwaddr" || !v.IsNull()) {
-			setField(c.line(slot, "name"), key, v)
+			c.setField(slot, "name", key, v)
 		}
 	}
 }
@@ -185,7 +204,7 @@ func (c *change) mount(slot, name string, v cty.Value) {
 			c.move[slot] = to
 		}
 	case mountKeys[name] != "":
-		setField(c.line(slot, "volume"), mountKeys[name], v)
+		c.setField(slot, "volume", mountKeys[name], v)
 	}
 }
 

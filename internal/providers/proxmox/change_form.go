@@ -127,3 +127,15 @@ func keyOf(path resource.Path) string {
 	}
 	return ""
 }
+
+// fieldOf returns the name that Proxmox gives an attribute: a key of its own or
+// a field of a line.
+func fieldOf(path resource.Path) string {
+	if len(path) == 1 {
+		return scalarKeys[path[0]]
+	}
+	return map[string]map[string]string{
+		"disk": mountKeys, "volume": mountKeys, "bind": mountKeys, "device": deviceKeys, "network": networkKeys,
+		"features": featureKeys, "startup": startupKeys, "console": consoleKeys, "dns": dnsKeys,
+	}[path[0]][path[len(path)-1]]
+}

@@ -66,6 +66,7 @@ var appRules = map[string]rule{
 	"device.*":         {judge: judgeWhole},
 	"device":           waits,
 	"network.*":        {judge: judgeInterface},
+	"network.*.mac":    {judge: judgeMAC},
 	"network":          always(resource.Live),
 	"port":             always(resource.Record),
 	"dns":              waits,
@@ -74,16 +75,34 @@ var appRules = map[string]rule{
 	"console":          waits,
 }
 
-// judgeApp tells what it takes to make one edit of a container.
+// judgeApp tells what it takes to make one edit of a container. To take back
+// what waits for a restart takes none, and to take away what Proxmox would
+// assume anyway takes nothing at all.
 func judgeApp(e resource.Edit, _ resource.Resource, live resource.Seen) resource.Verdict {
-	r := findRule(e.Path)
+	r, verdict := findRule(e.Path), resource.Verdict{}
 	switch {
+	case e.New.IsNull() && same(e.Old, nothingOf(e.Old.Type(), fieldOf(e.Path))):
+		return verdict
 	case r.judge != nil:
-		return r.judge(e, live)
+		verdict = r.judge(e, live)
 	case isRunning(live):
-		return resource.Verdict{Effect: r.running}
+		verdict.Effect = r.running
+	default:
+		verdict.Effect = r.stopped
 	}
-	return resource.Verdict{Effect: r.stopped}
+	if verdict.Effect == resource.Restart && live.InForce != cty.NilVal && isInForce(e, live.InForce) {
+		verdict.Effect = resource.Live
+	}
+	return verdict
+}
+
+// isInForce reports whether what an edit wants is there, under what waits.
+func isInForce(e resource.Edit, now cty.Value) bool {
+	have, wanted := valueAt(now, e.Path), e.New
+	if wanted.IsNull() && !have.IsNull() {
+		wanted = nothingOf(have.Type(), fieldOf(e.Path))
+	}
+	return same(wanted, have)
 }
 
 func findRule(path resource.Path) rule {
@@ -221,6 +240,14 @@ func judgeWhole(e resource.Edit, live resource.Seen) resource.Verdict {
 func judgeInterface(e resource.Edit, live resource.Seen) resource.Verdict {
 	if e.New.IsNull() && isRunning(live) && len(resource.Text(e.Old, "slot")) > len("net0") {
 		return resource.Verdict{Effect: resource.Restart}
+	}
+	return resource.Verdict{Effect: resource.Live}
+}
+
+// judgeMAC: an address that nobody asks for any more stays.
+func judgeMAC(e resource.Edit, _ resource.Seen) resource.Verdict {
+	if e.New.IsNull() {
+		return resource.Verdict{Effect: resource.Record}
 	}
 	return resource.Verdict{Effect: resource.Live}
 }

@@ -139,6 +139,8 @@ func nothingOf(t cty.Type, key string) cty.Value {
 		return cty.SetValEmpty(t.ElementType())
 	case t.IsListType():
 		return cty.ListValEmpty(t.ElementType())
+	case t.IsMapType():
+		return cty.MapValEmpty(t.ElementType())
 	}
 	return cty.NullVal(t)
 }

@@ -104,6 +104,14 @@ func (l *Line) Set(key, value string) {
 	}
 }
 
+// Spell writes a field with its key, where that can be left out.
+func (l *Line) Spell(key string) {
+	if i := l.index(key); i >= 0 {
+		l.fields = slices.Clone(l.fields)
+		l.fields[i].bare = false
+	}
+}
+
 func (f field) isBlank() bool { return f.key == "" && strings.TrimSpace(f.value) == "" }
 
 func (l Line) index(key string) int {
