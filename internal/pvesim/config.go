@@ -114,11 +114,30 @@ func (g *guest) shown() map[string]string {
 func jsonConfig(settings map[string]string, digest string, env bool) map[string]any {
 	data := map[string]any{"digest": digest}
 	for key, value := range settings {
-		if key != "env" || env {
+		if (key != "env" || env) && !isRaw(key) {
 			data[key] = jsonSetting(key, value)
 		}
 	}
+	if raw := rawSettings(settings); len(raw) > 0 {
+		data["lxc"] = raw
+	}
 	return data
+}
+
+// isRaw reports whether a setting is one of lxc itself, which no request can change and only a read of the whole shows. One
+// that stands there several times has its values on lines of their own.
+func isRaw(key string) bool { return strings.HasPrefix(key, "lxc.") }
+
+func rawSettings(settings map[string]string) [][2]string {
+	var raw [][2]string
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		if isRaw(key) {
+			for value := range strings.SplitSeq(settings[key], "\n") {
+				raw = append(raw, [2]string{key, value})
+			}
+		}
+	}
+	return raw
 }
 
 // memory is the guest's memory in bytes.

@@ -1,6 +1,10 @@
 package resource
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/zclconf/go-cty/cty"
+)
 
 // Presence is what a look at the host found. "Could not look" and "is not
 // there" are different values, and only the second ever plans a create.
@@ -28,7 +32,10 @@ type Seen struct {
 	// Unmanaged lists settings that are there and that the language has no
 	// words for, or that were added by others, as "key: value". They are kept.
 	Unmanaged []string
-	Pending   []string // keys whose change waits for a restart
+	Pending   []string // what waits for a restart: paths of attributes, or the host's own names
+	// InForce holds the attributes as they are until that restart. NilVal: nothing
+	// waits.
+	InForce cty.Value
 	Locked    string   // what the host says it is busy with: "backup", "migrate"; empty: nothing
 	Why       string   // the reason, when Unknown or a Stranger
 	Hint      string   // what can be done about it; may be empty

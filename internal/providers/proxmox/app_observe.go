@@ -35,7 +35,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	if err != nil {
 		return unknown(err)
 	}
-	cfg, err := p.readConfig(ctx, guest.Node, id, status == "running")
+	cfg, err := p.readConfig(ctx, guest.Node, id, viewOf(status))
 	if err != nil {
 		return unknown(err)
 	}
@@ -136,13 +136,8 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 		prior = t.Prior.Attrs
 	}
 	id := fmt.Sprint(int64(guest.VMID))
-	// What waits for a restart that people have said they will do themselves counts
-	// as done; else it is still to do, also when an earlier run was cut short.
-	values := cfg.current
-	if firstText("restart", want, prior) == "manual" {
-		values = cfg.coming
-	}
 	kind := p.kinds["app"]
+	values, pending, inForce := standing(kind, cfg, want, prior)
 	r := newReading(kind, values, want, prior)
 	set := r.attrs()
 	remember(kind, set, want, prior)
@@ -166,7 +161,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	}
 	return resource.Seen{
 		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
-		Unmanaged: append(r.others(), cfg.raw...), Pending: cfg.waiting,
+		Unmanaged: append(r.others(), cfg.raw...), Pending: pending, InForce: inForce,
 	}
 }
 

@@ -72,7 +72,7 @@ func (w *work) read(ctx context.Context) error {
 		return err
 	}
 	w.guest.Status = status
-	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, status == "running")
+	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, viewOf(status))
 	if err != nil {
 		return err
 	}
@@ -176,8 +176,10 @@ func (w *work) gather() (c *change, restart bool) {
 	for _, e := range w.edits {
 		if e.Effect != resource.Record {
 			c.add(e)
-			restart = restart || e.Effect == resource.Restart
 		}
+	}
+	for _, e := range w.edits {
+		restart = restart || e.Effect == resource.Restart && c.waitsAfter(e)
 	}
 	return c, restart
 }
@@ -195,19 +197,57 @@ func (w *work) configure(ctx context.Context) (c *change, restart bool, err erro
 		c, _ = w.gather()
 		err = w.sendConfig(ctx, c)
 	}
+	if pve.IsFault(err) {
+		err = w.despite(ctx, err)
+	}
 	if pve.IsChanged(err) {
 		err = providers.ErrChanged{ID: w.job.ID}
 	}
 	return c, restart, err
 }
 
-// sendConfig sends the change of the configuration in one request, with the
-// digest of what was read, so that nobody's change in between is lost.
-func (w *work) sendConfig(ctx context.Context, c *change) error {
-	form, any := c.form()
-	if !any {
-		return nil
+// despite looks whether a change was made although the node answered with an
+// error, as it does while an interface of a stopped container has a bridge that
+// is not there (seen on 9.2). Then the error is about something else, which
+// people should know and which does not hold this change up.
+func (w *work) despite(ctx context.Context, cause error) error {
+	before := w.cfg.digest()
+	if err := w.read(ctx); err != nil {
+		return cause
 	}
+	if left, _ := w.gather(); w.cfg.digest() == before || len(left.forms()) > 0 {
+		return cause
+	}
+	w.changed = true
+	w.job.Report.Warn(fmt.Sprintf("the change was made, but Proxmox says: %v", cause))
+	return nil
+}
+
+// sendConfig sends the change of the configuration: in one request, or where a
+// waiting change has to be taken back before in two.
+func (w *work) sendConfig(ctx context.Context, c *change) error {
+	forms := c.forms()
+	if len(forms) > 1 {
+		if err := w.put(ctx, forms[0]); err != nil {
+			return err
+		}
+		if err := w.read(ctx); err != nil {
+			return err
+		}
+		next, _ := w.gather()
+		forms = next.forms()
+	}
+	for _, form := range forms {
+		if err := w.put(ctx, form); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put changes the configuration, with the digest of what was read, so that
+// nobody's change in between is lost.
+func (w *work) put(ctx context.Context, form url.Values) error {
 	if digest := w.cfg.digest(); digest != "" {
 		form.Set("digest", digest)
 	}
@@ -308,7 +348,7 @@ func (w *work) destroyUnused(ctx context.Context, c *change) error {
 	if len(c.destroy) == 0 {
 		return nil
 	}
-	cfg, err := w.p.readConfig(ctx, w.guest.Node, w.job.ID, w.guest.Status == "running")
+	cfg, err := w.p.readConfig(ctx, w.guest.Node, w.job.ID, viewOf(w.guest.Status))
 	if err != nil {
 		return err
 	}
