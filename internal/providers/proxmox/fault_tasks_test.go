@@ -196,3 +196,19 @@ func TestChangedSinceThePlan(t *testing.T) {
 		})
 	}
 }
+
+// What a run that was cut short left waiting for a restart, and that nobody
+// wants any more, is taken back: else the next stop would bring it.
+func TestWhatWasLeftWaitingIsTakenBack(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", nil), 2000)
+		l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"timezone": {"UTC"}})
+		begun := record(app("web", values{"timezone": str("UTC")}), made) // as recovery records a change that was begun
+		begun.ID, begun.Nonce = made.ID, made.Nonce
+		_, edits := l.change(app("web", nil), begun)
+		require.NotEmpty(t, edits)
+		l.by("POST", "/nodes/pve1/lxc/2000/status/stop", nil)
+		require.NotContains(t, l.config("2000"), "timezone")
+	})
+}

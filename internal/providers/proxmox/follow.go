@@ -204,7 +204,7 @@ func (p *Provider) takenElsewhere(ctx context.Context, job providers.Job) (findi
 	if guest.Type != "lxc" {
 		return foundOther, nil
 	}
-	cfg, err := p.readConfig(ctx, guest.Node, job.ID, false)
+	cfg, err := p.readConfig(ctx, guest.Node, job.ID, asSet)
 	if pve.IsForbidden(err) {
 		return foundOther, nil
 	}

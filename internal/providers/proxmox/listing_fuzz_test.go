@@ -56,8 +56,8 @@ func FuzzListings(f *testing.F) {
 			}
 		}
 		// What a listing does not say the container itself may: as if it were there.
-		for _, running := range []bool{false, true} {
-			cfg, err := p.readConfig(t.Context(), "pve1", "2000", running)
+		for _, of := range []view{asSet, withWaiting, inFull} {
+			cfg, err := p.readConfig(t.Context(), "pve1", "2000", of)
 			if err != nil {
 				continue
 			}
