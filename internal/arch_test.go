@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"internal/config", "internal/inventory", "internal/apply"},
 	{"internal/ui"},
 	{"internal/cli"},
-	{"cmd/proximity", "internal/testreport"},
+	{"cmd/proximity", "internal/testreport", "internal/faultschedule"},
 }
 
 // bans are what the layers alone would allow.

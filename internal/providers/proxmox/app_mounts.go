@@ -3,7 +3,6 @@ package proxmox
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -101,10 +100,21 @@ func sizeOf(line pve.Line, prior cty.Value) (size cty.Value, isSayable bool) {
 }
 
 // volumeLabels finds the names of volumes, by slot: the one recorded with the
-// volume's id, else one whose path is its path. Where nobody has named any, as
-// of a container that is to be taken over, it makes names up of the paths.
+// slot and either the volume's id or its path, else with the id, else one whose
+// path is its path. An id alone does not tell: of two volumes that change places
+// one gets the id that the other had. Where nobody has named any, as of a
+// container that is to be taken over, it makes names up of the paths.
 func (r *reading) volumeLabels() map[string]string {
 	labels, taken := map[string]string{}, map[string]bool{}
+	for _, label := range sortedLabels(r.prior, "volume") {
+		recorded := element(r.prior, "volume", label)
+		slot := resource.Text(recorded, "slot")
+		for _, by := range []struct{ attr, key string }{{"volid", "volume"}, {"path", "mp"}} {
+			if slot != "" && !taken[label] && r.isMount(slot, by.key, resource.Text(recorded, by.attr)) && labels[slot] == "" {
+				labels[slot], taken[label] = label, true
+			}
+		}
+	}
 	for _, by := range []struct{ attr, key string }{{"volid", "volume"}, {"path", "mp"}} {
 		for _, source := range []cty.Value{r.prior, r.want} {
 			for _, label := range sortedLabels(source, "volume") {
@@ -126,18 +136,22 @@ func (r *reading) volumeLabels() map[string]string {
 // volumeWhere returns the first mount point that has no label yet and whose
 // volume or path is the given one; "" when there is none.
 func (r *reading) volumeWhere(key, is string, labels map[string]string) string {
-	all := slots(r.values, "mp")
-	i := slices.IndexFunc(all, func(slot string) bool {
-		line := rooted(pve.ParseLine(r.values[slot], "volume"))
-		if key == "mp" && is != "" {
-			is = insidePath(is)
+	for _, slot := range slots(r.values, "mp") {
+		if labels[slot] == "" && r.isMount(slot, key, is) {
+			return slot
 		}
-		return labels[slot] == "" && isVolumeLine(line) && is != "" && cty.NormalizeString(line.Value(key)) == is
-	})
-	if i < 0 {
-		return ""
 	}
-	return all[i]
+	return ""
+}
+
+// isMount reports whether the volume or the path of a mount point is the given
+// one, which is none when it is empty.
+func (r *reading) isMount(slot, key, is string) bool {
+	line := rooted(pve.ParseLine(r.values[slot], "volume"))
+	if key == "mp" && is != "" {
+		is = insidePath(is)
+	}
+	return isVolumeLine(line) && is != "" && cty.NormalizeString(line.Value(key)) == is
 }
 
 // madeUpLabel names a volume after the directory it is mounted on; of several

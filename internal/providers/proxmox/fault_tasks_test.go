@@ -14,6 +14,7 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/providertest"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/pvesim"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
@@ -210,5 +211,33 @@ func TestWhatWasLeftWaitingIsTakenBack(t *testing.T) {
 		require.NotEmpty(t, edits)
 		l.by("POST", "/nodes/pve1/lxc/2000/status/stop", nil)
 		require.NotContains(t, l.config("2000"), "timezone")
+	})
+}
+
+// Two volumes that change places keep their names, although the one that moves
+// last gets the id that the other one had.
+func TestVolumesThatChangePlacesKeepTheirNames(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		two := func(data, media string) resource.Resource {
+			return app("web", values{"volume": labelled("volume", map[string]values{
+				"data":  volume(values{"path": str("/srv/data"), "storage": str(data)}),
+				"media": volume(values{"path": str("/srv/media"), "storage": str(media)}),
+			}), "disk": object("disk", values{"size": gibibytes(4), "storage": str("nvme")})})
+		}
+		before, after := two("local-lvm", "nvme"), two("nvme", "local-lvm")
+		prior := l.create(before, 2000)
+		prior.Attrs = l.see(&before, &prior).Object.Attrs // as the engine records it, with the ids of its volumes
+		edits, seen := l.edits(after, prior)
+		job := l.job(after, "2000")
+		job.Prior, job.Edits, job.Digest = &prior, edits, seen.Digest
+		made, err := l.Update(t.Context(), job)
+		require.NoError(t, err)
+		of := func(o resource.Object, label, attr string) string {
+			return resource.Text(element(o.Attrs, "volume", label), attr)
+		}
+		require.Equal(t, of(prior, "data", "volid"), pve.ParseLine(l.config("2000")["mp1"], "volume").Value("volume"), "else this tests nothing")
+		require.Equal(t, []string{"/srv/data", "mp0", "/srv/media", "mp1"},
+			[]string{of(made, "data", "path"), of(made, "data", "slot"), of(made, "media", "path"), of(made, "media", "slot")})
 	})
 }
