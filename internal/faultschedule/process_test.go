@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/apply"
@@ -64,8 +65,10 @@ func (l *lab) trouble(r *rand.Rand, run int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Hour)
 	defer cancel()
 	kill := func(torn bool) {
-		l.store.Kill(torn)
-		cancel()
+		if ctx.Err() == nil { // else this process is gone already
+			l.store.Kill(torn)
+			cancel()
+		}
 	}
 	l.chaos.mu.Lock()
 	l.chaos.run, l.chaos.kill, l.chaos.level = run, kill, []float64{0.02, 0.1, 0.3}[r.IntN(3)]
@@ -79,11 +82,10 @@ func (l *lab) trouble(r *rand.Rand, run int) {
 	if r.IntN(4) == 0 {
 		defer time.AfterFunc(time.Duration(r.Int64N(int64(time.Minute))), func() { close(drain) }).Stop()
 	}
-	l.chaos.late.Go(func() {
-		if r.IntN(2) == 0 {
-			l.people.work(ctx)
-		}
-	})
+	var hands sync.WaitGroup
+	if r.IntN(2) == 0 {
+		hands.Go(func() { l.people.work(ctx) })
+	}
 	p, err := l.converge(ctx, drain)
 	if p != nil {
 		l.steps += p.Steps.Len()
@@ -92,6 +94,8 @@ func (l *lab) trouble(r *rand.Rand, run int) {
 		l.kills++
 	}
 	l.note(err)
+	cancel()
+	hands.Wait()
 }
 
 // fullDisk makes some writes of state fail, and leaves no trace of them.
