@@ -151,7 +151,7 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 	object := resource.Object{
 		Addr: c.Addr, Host: c.Host, ID: made.ID, Nonce: job.Marker.Nonce, Needs: job.Want.Needs, Schema: kind.Version,
 		Damaged: made.Damaged, PreventDestroy: job.Want.Life.PreventDestroy, Changed: r.Now(),
-		Attrs: record(&kind.Schema, sealed, made.Attrs),
+		Attrs: record(&kind.Schema, sealed, made.Attrs), Kept: seal.Lines(made.Kept),
 	}
 	if err != nil {
 		if c.Before != nil && job.Prior != nil { // some edits may not have been made

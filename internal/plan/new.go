@@ -112,6 +112,10 @@ func (p *planner) put(a addr.Addr) {
 	p.decide(&c)
 	p.holdBack(&c)
 	p.guard(&c)
+	for _, note := range seen.Notes {
+		note.Subject = want.Where(nil)
+		p.say(note)
+	}
 	if c.Action != Keep {
 		p.add(c)
 	} else if !p.Kinds[a.Kind].Lasting && seen.Presence != resource.Unknown {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,10 +146,11 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	kind := p.kinds["app"]
 	r := newReading(kind, values, want, prior)
 	set := r.attrs()
+	set["pool"] = textOrNull(guest.Pool)
+	unmanaged := slices.Concat(unaskedOf(kind, set, want, prior), r.others(), cfg.raw)
 	remember(kind, set, want, prior)
 	set["host"] = cty.StringVal(p.Host)
 	set["node"] = cty.StringVal(guest.Node)
-	set["pool"] = textOrNull(guest.Pool)
 	set["running"] = cty.BoolVal(status == "running")
 	set["status"] = cty.StringVal(status)
 	set["id"] = cty.NumberIntVal(int64(guest.VMID))
@@ -156,6 +158,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	p.addAddresses(ctx, set, guest, prior)
 	object := resource.Object{
 		Addr: t.Addr, Host: p.Host, ID: id, Nonce: t.Marker.Nonce, Schema: kind.Version, Attrs: kind.Schema.Value(set),
+		Kept: unmanaged,
 	}
 	if object.Nonce == "" {
 		_, marker := resource.Split(cfg.coming["description"])
@@ -164,10 +167,12 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	if t.Prior != nil {
 		object.Changed = t.Prior.Changed
 	}
-	return resource.Seen{
+	seen := resource.Seen{
 		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
-		Unmanaged: append(r.others(), cfg.raw...), Pending: cfg.waiting,
+		Unmanaged: unmanaged, Pending: cfg.waiting, Leave: leaves(t, guest),
 	}
+	seen.Notes = notesOn(t, guest, seen)
+	return seen
 }
 
 // remember fills in what cannot be read back: blocks and attributes that only
