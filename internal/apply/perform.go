@@ -153,6 +153,9 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 		Damaged: made.Damaged, PreventDestroy: job.Want.Life.PreventDestroy, Changed: r.Now(),
 		Attrs: record(&kind.Schema, sealed, made.Attrs), Kept: seal.Lines(made.Kept),
 	}
+	if job.Prior != nil && c.Before != nil && (err != nil || onlyRecords(job.Edits)) {
+		object.Kept = c.Before.Kept // nobody looked closely
+	}
 	if err != nil {
 		if c.Before != nil && job.Prior != nil { // some edits may not have been made
 			object.Attrs = resource.Merge(&kind.Schema, c.Before.Attrs, sealed)

@@ -40,6 +40,11 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	if err != nil {
 		return unknown(err)
 	}
+	if t.Thorough && status == "running" {
+		if cfg.raw, err = p.readRaw(ctx, guest.Node, id); err != nil {
+			return unknown(err)
+		}
+	}
 	if isBare(cfg) {
 		return resource.Seen{Locked: cfg.coming["lock"], Why: fmt.Sprintf("%s is just being made or removed", id)}
 	}

@@ -59,7 +59,7 @@ func (u *unasked) labels(name string, live, want, prior cty.Value) {
 	object := cty.ObjectVal(map[string]cty.Value{name: live})
 	for _, label := range sortedLabels(object, name) {
 		if element(want, name, label).IsNull() && element(prior, name, label).IsNull() {
-			u.lines = append(u.lines, name+"."+label+": "+plain(withoutNulls(element(object, name, label))))
+			u.lines = append(u.lines, name+"."+label+": "+fieldsOf(element(object, name, label)))
 		}
 	}
 }
@@ -86,15 +86,16 @@ func isEmpty(v cty.Value) bool {
 		v.Type() == cty.String && v.AsString() == ""
 }
 
-// withoutNulls leaves of an object what is said and is no default of Proxmox.
-func withoutNulls(object cty.Value) cty.Value {
+// fieldsOf writes what is said in an object and is no default of Proxmox.
+func fieldsOf(object cty.Value) string {
+	var fields []string
 	set := object.AsValueMap()
-	for name, v := range set {
-		if isEmpty(v) || v.Type() == cty.Bool && v.False() || name == "slot" {
-			delete(set, name)
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if v := set[name]; !isEmpty(v) && name != "slot" && !(v.Type() == cty.Bool && v.False()) {
+			fields = append(fields, name+"="+plain(v))
 		}
 	}
-	return cty.ObjectVal(set)
+	return strings.Join(fields, ",")
 }
 
 // plain writes a value as JSON, texts without quotes.
