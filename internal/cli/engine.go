@@ -112,7 +112,7 @@ func (e *engine) propose(ctx context.Context, st *state.State, sel plan.Selectio
 	if sel.Destroy {
 		desired = nil
 	}
-	inv, err := inventory.Observe(ctx, e.hosts, desired, st)
+	inv, err := inventory.Ask{Adopt: sel.Adopt}.Observe(ctx, e.hosts, desired, st)
 	if err != nil {
 		return proposal{}, err
 	}

@@ -50,7 +50,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	}
 	_, marker := resource.Split(cfg.coming["description"])
 	switch {
-	case isOurs(marker, t.Marker):
+	case isOurs(marker, t.Marker) || t.Adopt == id && marker == (resource.Marker{}):
 		return p.seen(ctx, t, guest, status, cfg)
 	case marker == (resource.Marker{}) && hasRecordedAddress(cfg, t.Prior):
 		return resource.Seen{
@@ -77,10 +77,11 @@ func hasRecordedAddress(cfg config, prior *resource.Object) bool {
 	return false
 }
 
-// notOurs is a stranger where something was recorded. Where nothing was, the
-// thing that is wanted is not there, and its VMID is taken, which Precheck says.
+// notOurs is a stranger where something was recorded, or was to be taken over.
+// Where nothing was, the thing that is wanted is not there, and its VMID is
+// taken, which Precheck says.
 func (p *Provider) notOurs(t providers.Target, why string) resource.Seen {
-	if t.Prior == nil {
+	if t.Prior == nil && t.Adopt == "" {
 		return resource.Seen{Presence: resource.Gone}
 	}
 	return resource.Seen{Presence: resource.Stranger, Why: why}
@@ -174,7 +175,8 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	}
 	seen := resource.Seen{
 		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
-		Unmanaged: unmanaged, Pending: cfg.waiting, Leave: leaves(t, guest),
+		Unmanaged: unmanaged, Pending: cfg.waiting, Leave: leaves(t, guest, cfg),
+		Unmarked: t.Adopt != "" && object.Nonce == "",
 	}
 	seen.Notes = notesOn(t, guest, seen)
 	return seen

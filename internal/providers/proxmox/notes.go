@@ -42,13 +42,18 @@ func isManual(want resource.Resource) bool { return firstText("restart", want.Wa
 // node of its own choice.
 func (r row) isKept() bool { return r.HAState != "" && r.HAState != "ignored" }
 
-// leaves returns what high availability changes by itself: the node, unless
-// people ask for another one than before.
-func leaves(t providers.Target, guest row) []resource.Path {
+// leaves returns what is no difference: the node that high availability chose,
+// unless people ask for another one than before, and where the disk of a
+// container lies that is a directory of the node instead of a volume.
+func leaves(t providers.Target, guest row, cfg config) []resource.Path {
+	var paths []resource.Path
 	if guest.isKept() && t.Prior != nil && wishedNode(t) == resource.Text(t.Prior.Attrs, "node") {
-		return []resource.Path{{"node"}}
+		paths = append(paths, resource.Path{"node"})
 	}
-	return nil
+	if strings.HasPrefix(cfg.coming["rootfs"], "/") {
+		paths = append(paths, resource.Path{"disk", "storage"}, resource.Path{"disk", "size"})
+	}
+	return paths
 }
 
 // wishedNode returns the node that is asked for, else the recorded one.

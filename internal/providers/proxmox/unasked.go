@@ -24,8 +24,7 @@ type unasked struct {
 // unaskedOf returns the lines for attributes as they were read. Of names that
 // hold secrets at times only the parts are listed.
 func unaskedOf(kind *resource.Kind, live map[string]cty.Value, want, prior cty.Value) []string {
-	settled := map[string]string{"memory": "512", "swap": "512", "rootfs": "-:-,size=4G"}
-	u := unasked{kind: kind, settled: newReading(kind, settled, cty.NilVal, cty.NilVal).attrs()}
+	u := unasked{kind: kind, settled: newReading(kind, naturalConfig, cty.NilVal, cty.NilVal).attrs()}
 	for _, name := range slices.Sorted(maps.Keys(live)) {
 		switch n := kind.Schema.Blocks[name]; {
 		case n != nil && n.Labelled:
@@ -43,6 +42,9 @@ func unaskedOf(kind *resource.Kind, live map[string]cty.Value, want, prior cty.V
 	}
 	return u.lines
 }
+
+// naturalConfig is what Proxmox gives a container that was asked for nothing.
+var naturalConfig = map[string]string{"memory": "512", "swap": "512", "rootfs": "-:-,size=4G"}
 
 // isFact reports whether an attribute tells what the container is rather than
 // what anybody chose.
