@@ -332,7 +332,18 @@ func (p *planner) finish() {
 	for i, c := range p.plan.Changes {
 		p.plan.index[c.Addr] = i
 	}
-	addSteps(p.plan)
+	addSteps(p.plan, p.groups())
+}
+
+// groups returns what does one job together, as wanted.
+func (p *planner) groups() [][]addr.Addr {
+	var groups [][]addr.Addr
+	for _, r := range p.Desired {
+		if kind := p.Kinds[r.Addr.Kind]; kind != nil && kind.Rolling && len(r.Needs) > 1 {
+			groups = append(groups, r.Needs)
+		}
+	}
+	return groups
 }
 
 // leaveOut takes out lasting things that only what is there already was made
