@@ -327,6 +327,11 @@ func (p *planner) say(d diag.Diagnostic) { p.plan.Diagnostics = append(p.plan.Di
 // finish puts the changes in order, indexes them and makes the steps.
 func (p *planner) finish() {
 	p.leaveOut()
+	if !p.Select.Destroy {
+		for _, host := range slices.Sorted(maps.Keys(p.Surveys)) {
+			p.plan.Diagnostics = append(p.plan.Diagnostics, p.Surveys[host].Notes...)
+		}
+	}
 	slices.SortFunc(p.plan.Changes, func(a, b Change) int { return addr.Compare(a.Addr, b.Addr) })
 	p.plan.index = make(map[addr.Addr]int, len(p.plan.Changes))
 	for i, c := range p.plan.Changes {
