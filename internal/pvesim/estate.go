@@ -143,13 +143,14 @@ type snapshot struct {
 
 // software are facts about a template that show in what its containers do.
 type software struct {
-	OSType         string `json:"ostype,omitempty"`
-	Arch           string `json:"arch,omitempty"`
-	IgnoreShutdown bool   `json:"ignores_shutdown,omitempty"`
-	WantsNesting   bool   `json:"wants_nesting,omitempty"`
-	Systemd        int    `json:"systemd,omitempty"`        // its version, where it wants nesting; 0: 252
-	Unpacked       int64  `json:"unpacked_bytes,omitempty"` // bytes
-	OCI            *image `json:"oci,omitempty"`            // set for an OCI image
+	OSType         string    `json:"ostype,omitempty"`
+	Arch           string    `json:"arch,omitempty"`
+	IgnoreShutdown bool      `json:"ignores_shutdown,omitempty"`
+	WantsNesting   bool      `json:"wants_nesting,omitempty"`
+	Systemd        int       `json:"systemd,omitempty"`        // its version, where it wants nesting; 0: 252
+	Unpacked       int64     `json:"unpacked_bytes,omitempty"` // bytes
+	OCI            *image    `json:"oci,omitempty"`            // set for an OCI image
+	Contents       *Contents `json:"contents,omitempty"`       // nil: not counted
 }
 
 // image is the configuration of an OCI image.
@@ -174,6 +175,7 @@ type volume struct {
 	Notes     string
 	Protected bool
 	Files     map[string]string // hash of each file that matters, by path
+	MountDirs []string          // directories that were made on it to mount others at
 	Sum       string            // SHA-256 of an uploaded or downloaded file
 	Software  *software         // of a template
 	Archive   *archive          // of a backup

@@ -48,7 +48,7 @@ func (x *tx) interfaces(g *guest) []inside {
 
 // byNumber orders keys with numbers: net2 comes before net10.
 func byNumber(a, b string) int {
-	if stem(a) == stem(b) && len(a) != len(b) {
+	if stem(a) != "" && stem(a) == stem(b) && len(a) != len(b) {
 		return len(a) - len(b)
 	}
 	return strings.Compare(a, b)

@@ -70,6 +70,7 @@ func (x *tx) startNow(t *task, p startPlan) error {
 		return err
 	}
 	x.applyWaiting(g)
+	x.makeMountDirs(g.Node, g.Config)
 	x.setRunning(g)
 	for range 2 { // once before and once after the start
 		x.warnNesting(t, g.Software, g.Config)

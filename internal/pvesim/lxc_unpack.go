@@ -74,6 +74,7 @@ func (x *tx) unpacked(t *task, p unpackPlan) error {
 		root.Used = facts.Unpacked
 		root.Files = map[string]string{"/etc/os-release": contentHash(p.Template)}
 		x.touchVolume(root)
+		x.makeMountDirs(t.Node, g.Making.Config)
 	}
 	x.warnNesting(t, facts, g.Making.Config)
 	x.touchGuest(g)

@@ -63,14 +63,15 @@ type SeedFeature struct {
 
 // SeedTemplate is a container template on a storage.
 type SeedTemplate struct {
-	VolID            string `json:"volid"`
-	Size             int64  `json:"size"`
-	Format           string `json:"format"`
-	OSType           string `json:"ostype"`
-	Arch             string `json:"arch"`
-	ReactsToShutdown bool   `json:"reacts_to_shutdown"`
-	WantsNesting     bool   `json:"wants_nesting"`
-	UnpackedBytes    int64  `json:"unpacked_bytes"`
+	VolID            string    `json:"volid"`
+	Size             int64     `json:"size"`
+	Format           string    `json:"format"`
+	OSType           string    `json:"ostype"`
+	Arch             string    `json:"arch"`
+	ReactsToShutdown bool      `json:"reacts_to_shutdown"`
+	WantsNesting     bool      `json:"wants_nesting"`
+	UnpackedBytes    int64     `json:"unpacked_bytes"`
+	Contents         *Contents `json:"contents"` // nil: estimated
 }
 
 // SeedGuest is a guest that is there already.
@@ -249,7 +250,7 @@ func (x *tx) plantTemplates(seed *Seed) error {
 		}
 		facts := software{
 			OSType: t.OSType, Arch: t.Arch, IgnoreShutdown: !t.ReactsToShutdown, WantsNesting: t.WantsNesting,
-			Unpacked: t.UnpackedBytes,
+			Unpacked: t.UnpackedBytes, Contents: t.Contents,
 		}
 		for _, on := range x.copiesOf(st) {
 			v := &volume{

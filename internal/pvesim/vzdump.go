@@ -126,7 +126,8 @@ func (r dumpRun) steps(node string) []step {
 	wait = max(wait, time.Millisecond) // zero means the patience that locks usually have
 	lock := step{}.locking("vzdump/" + node).patience(wait).orTimeout("unexpected status")
 	lock.Waiting, lock.Got = "INFO: trying to get global lock - waiting...", "INFO: got global lock"
-	return []step{call("vzdump.check", r), lock, call("vzdump.job", r).after(100 * time.Millisecond)}
+	// It has to begin before it can say anything: until then its log has "no content".
+	return []step{call("vzdump.check", r).after(30 * time.Millisecond), lock, call("vzdump.job", r).after(70 * time.Millisecond)}
 }
 
 // dumpCheck finds out what is wrong with the storage, before anything is said.
