@@ -42,8 +42,8 @@ func index(key string, names ...string) handler {
 }
 
 func (x *tx) versionInfo(*request) (any, error) {
-	v := x.version()
-	return map[string]any{"release": v.release, "version": v.full, "repoid": "1d0b4b8c9a2f7e36"}, nil
+	v := x.sim.profile
+	return map[string]any{"release": v.name, "version": v.full, "repoid": "1d0b4b8c9a2f7e36"}, nil
 }
 
 // nextID answers with a string, unlike the schema says. Nothing is reserved.
@@ -84,7 +84,11 @@ func (x *tx) clusterStatus(*request) (any, error) {
 }
 
 func (x *tx) clusterOptions(*request) (any, error) {
-	return map[string]any{"allowed-tags": []string{}, "description": "", "mac_prefix": x.meta.at("").MACPrefix}, nil
+	options := map[string]any{"allowed-tags": []string{}, "description": ""}
+	if prefix := x.meta.at("").MACPrefix; prefix != "" {
+		options["mac_prefix"] = prefix
+	}
+	return options, nil
 }
 
 // bit is how Proxmox writes booleans.
@@ -228,7 +232,9 @@ func (x *tx) guestResource(g *guest, pool string) map[string]any {
 			row["maxcpu"] = value
 		}
 	}
-	row["memhost"] = 0
+	if x.has(pressureFields) {
+		row["memhost"] = 0
+	}
 	row["template"] = bit(seen.Config["template"] == "1")
 	return row
 }
@@ -279,10 +285,16 @@ func (x *tx) networkResources(who *identity) []map[string]any {
 		return nil
 	}
 	for _, n := range x.nodes.all() {
-		rows = append(rows, map[string]any{
+		row := map[string]any{
 			"id": "network/" + n.Name + "/zone/localnetwork", "type": "network", "network": "localnetwork", "network-type": "zone",
 			"node": n.Name, "status": "ok",
-		})
+		}
+		if !x.has(networkRows) {
+			row = map[string]any{
+				"id": "sdn/" + n.Name + "/localnetwork", "type": "sdn", "sdn": "localnetwork", "node": n.Name, "status": "ok",
+			}
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

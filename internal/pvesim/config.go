@@ -174,6 +174,9 @@ func (x *tx) guestStatus(g *guest) map[string]any {
 	row["mem"], row["disk"], row["maxdisk"] = g.memory()/4, g.diskSize()/4, g.diskSize()-g.diskSize()/20
 	row["cpu"] = 0.004
 	row["netin"], row["netout"] = int64(up.Seconds())*840, int64(up.Seconds())*310
+	if !x.has(pressureFields) {
+		return row
+	}
 	for _, of := range []string{"cpu", "io", "memory"} {
 		row["pressure"+of+"some"], row["pressure"+of+"full"] = "0.00", "0.00"
 	}

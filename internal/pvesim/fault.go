@@ -110,7 +110,7 @@ func (f *Fault) due(chance func() float64) bool {
 }
 
 // instead is the answer in place of the operation, or nil.
-func (f *firing) instead() *answer {
+func (s *Sim) instead(f *firing) *answer {
 	switch {
 	case f == nil:
 		return nil
@@ -119,7 +119,7 @@ func (f *firing) instead() *answer {
 	case f.Status >= 595:
 		return refusal(f.Status, f.Message, "")
 	case f.Status != 0:
-		return failure(&apiError{status: f.Status, message: f.Message}, newest())
+		return s.failure(&apiError{status: f.Status, message: f.Message})
 	}
 	return nil
 }

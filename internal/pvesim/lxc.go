@@ -112,7 +112,11 @@ func (x *tx) listContainers(c *request) (any, error) {
 	rows := []map[string]any{}
 	for _, g := range x.guestsByID() {
 		if g.Kind == "lxc" && g.Node == c.node && x.allowed(c.who, "/vms/"+vmidKey(g.VMID), "VM.Audit") {
-			rows = append(rows, x.guestStatus(g))
+			row := x.guestStatus(g)
+			if !x.has(numericVMIDs) {
+				row["vmid"] = vmidKey(g.VMID)
+			}
+			rows = append(rows, row)
 		}
 	}
 	return rows, nil
@@ -217,5 +221,11 @@ func (x *tx) readInterfaces(c *request) (any, error) {
 	if err != nil || !g.Running {
 		return nil, nil
 	}
-	return x.interfaces(g), nil
+	all := x.interfaces(g)
+	if !x.has(addressLists) {
+		for i := range all {
+			all[i].Hardware, all[i].Addresses = "", nil
+		}
+	}
+	return all, nil
 }

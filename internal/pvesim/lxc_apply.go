@@ -54,12 +54,14 @@ func (g *guest) stage(u update) {
 }
 
 // takesEffect reports whether a change of a key takes effect while the container runs.
-func takesEffect(key string, there bool) bool {
+func (x *tx) takesEffect(key string, there bool) bool {
 	switch stem(key) {
 	case "net", "unused":
 		return true
-	case "mp", "dev":
+	case "mp":
 		return !there
+	case "dev":
+		return !there && x.has(hotplugDevices)
 	}
 	switch key {
 	case "description", "onboot", "startup", "protection", "hostname", "hookscript", "cores", "tags", "lock", "template",
@@ -70,27 +72,27 @@ func takesEffect(key string, there bool) bool {
 }
 
 // goesLive reports whether a delete of a key takes effect while the container runs. Only interfaces with one digit do.
-func goesLive(key string) bool {
+func (x *tx) goesLive(key string) bool {
 	switch stem(key) {
 	case "net":
 		return len(key) == len("net0")
 	case "mp", "dev":
 		return false
 	}
-	return takesEffect(key, true)
+	return x.takesEffect(key, true)
 }
 
 // hotplug lets take effect what can on a running container, and returns what went wrong by key.
 func (x *tx) hotplug(g *guest) map[string]string {
 	failed := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(g.Deletes)) {
-		if goesLive(key) {
+		if x.goesLive(key) {
 			x.removeSetting(g, key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(g.Pending)) {
 		old, there := g.Config[key]
-		if !takesEffect(key, there) {
+		if !x.takesEffect(key, there) {
 			g.waits(key)
 			continue
 		}

@@ -25,7 +25,7 @@ func (x *tx) createContainer(c *request) (any, error) {
 	if c.params.Bool("restore") {
 		return x.restoreContainer(c)
 	}
-	if !x.unprivilegedWanted(c) && !c.who.isRoot() {
+	if x.has(unprivileged) && !x.unprivilegedWanted(c) && !c.who.isRoot() {
 		if err := x.check(c.who, "/", "Sys.Modify"); err != nil {
 			return nil, err
 		}
@@ -62,7 +62,7 @@ func (x *tx) unprivilegedWanted(c *request) bool {
 	if c.params.Has("unprivileged") {
 		return c.params.Bool("unprivileged")
 	}
-	return x.version().unprivileged
+	return x.has(unprivileged)
 }
 
 // createRace is how long a create takes from its first look at an id to taking it: another one in that time fails later.

@@ -43,12 +43,23 @@ func skipLock(c *request) error {
 	return nil
 }
 
+// lockInRequest makes a request wait for the container's lock where the task does not do that.
+func (x *tx) lockInRequest(c *request) error {
+	if x.has(lockInWorker) {
+		return nil
+	}
+	return x.flock(c, c.vmid)
+}
+
 func (x *tx) startContainer(c *request) (any, error) {
 	if err := skipLock(c); err != nil {
 		return nil, err
 	}
 	if g, err := x.container(c); err == nil && g.Running {
 		return nil, die("CT %d already running", c.vmid)
+	}
+	if err := x.lockInRequest(c); err != nil {
+		return nil, err
 	}
 	start := startPlan{VMID: c.vmid, SkipLock: c.params.Bool("skiplock")}
 	return x.spawn(c, "vzstart", vmidKey(c.vmid), powerLock(c.vmid), call("ct.start", start).after(startTime)), nil
@@ -130,6 +141,9 @@ func (x *tx) stopContainer(c *request) (any, error) {
 	if _, err := x.running(c, "CT"); err != nil {
 		return nil, err
 	}
+	if err := x.lockInRequest(c); err != nil {
+		return nil, err
+	}
 	if c.params.Bool("overrule-shutdown") {
 		x.abortShutdowns(c.vmid)
 	}
@@ -174,6 +188,9 @@ func (x *tx) shutdownContainer(c *request) (any, error) {
 	if _, err := x.running(c, "CT"); err != nil {
 		return nil, err
 	}
+	if err := x.lockInRequest(c); err != nil {
+		return nil, err
+	}
 	p := shutdownPlan{VMID: c.vmid, Timeout: c.params.Int("timeout", 60), Force: c.params.Bool("forceStop")}
 	return x.spawn(c, "vzshutdown", vmidKey(c.vmid), powerLock(c.vmid), call("ct.shutdown", p).after(100*time.Millisecond)), nil
 }
@@ -181,6 +198,9 @@ func (x *tx) shutdownContainer(c *request) (any, error) {
 // rebootContainer shuts a container down and starts it again; one that does not answer is killed after the timeout.
 func (x *tx) rebootContainer(c *request) (any, error) {
 	if _, err := x.running(c, "VM"); err != nil {
+		return nil, err
+	}
+	if err := x.lockInRequest(c); err != nil {
 		return nil, err
 	}
 	p := shutdownPlan{VMID: c.vmid, Timeout: c.params.Int("timeout", 60), Force: true, Reboot: true}

@@ -27,6 +27,7 @@ type Seed struct {
 	Token      SeedToken              `json:"token"`
 	Appliances []appliance            `json:"appliances"` // the index of downloadable templates
 	Password   string                 `json:"password"`   // of root@pam; "": "proximity"
+	PVE        string                 `json:"pve"`        // version profile; "": the newest
 }
 
 // SeedNode is a node. The first one answers the API.
@@ -82,6 +83,8 @@ type SeedGuest struct {
 	Running bool              `json:"running"`
 	Config  map[string]string `json:"config"`
 	Size    int64             `json:"size"` // bytes of each of its volumes; 0: 4 GiB
+
+	IgnoresShutdown bool `json:"ignores_shutdown"`
 }
 
 // SeedPool is a resource pool.
@@ -128,14 +131,18 @@ func (s *Sim) plant() error {
 	if len(seed.Nodes) == 0 {
 		return errors.New("seed: no nodes")
 	}
+	var err error
+	if s.profile, err = profileOf(cmp.Or(s.options.PVE, seed.PVE)); err != nil {
+		return err
+	}
 	if s.clock == nil {
 		s.clock = fastClock{start: time.Now(), realStart: time.Now(), speed: 1}
 	}
 	x := &tx{estate: s.estate, sim: s, now: s.clock.Now()}
 	real := time.Now()
 	m := &meta{
-		Version: s.options.PVE, Start: x.now, RealStart: real, Speed: s.options.Speed, Rand: s.options.Rand,
-		MACPrefix: "BC:24:11", Clustered: len(seed.Nodes) > 1, Bridges: map[string]bridge{},
+		Version: s.profile.name, Start: x.now, RealStart: real, Speed: s.options.Speed, Rand: s.options.Rand,
+		MACPrefix: macPrefix(s.has(fixedMACs)), Clustered: len(seed.Nodes) > 1, Bridges: map[string]bridge{},
 	}
 	for _, name := range seed.Bridges {
 		address, _, _ := strings.Cut(seed.Notes[name], ",")
@@ -162,6 +169,14 @@ func (s *Sim) plant() error {
 		x.appliance.put(a.Template, &a)
 	}
 	return nil
+}
+
+// macPrefix is how MAC addresses begin that are made; "" for any local one.
+func macPrefix(fixed bool) string {
+	if fixed {
+		return "BC:24:11"
+	}
+	return ""
 }
 
 func (x *tx) plantNodes(seed *Seed) {
@@ -207,7 +222,7 @@ func snapshotsByDefault(kind string) bool {
 }
 
 func (x *tx) plantAccess(seed *Seed) {
-	for _, r := range builtinRoles() {
+	for _, r := range x.builtinRoles() {
 		x.roles.put(r.ID, r)
 	}
 	for _, r := range seed.Roles {
@@ -286,7 +301,7 @@ func (x *tx) plantGuests(seed *Seed) error {
 		if g.Running {
 			g.Since, g.PID = x.now.Add(-time.Hour), 2000+sg.VMID
 		}
-		g.Software = software{OSType: sg.Config["ostype"], Arch: sg.Config["arch"]}
+		g.Software = software{OSType: sg.Config["ostype"], Arch: sg.Config["arch"], IgnoreShutdown: sg.IgnoresShutdown}
 		x.guests.put(vmidKey(g.VMID), g)
 		if err := x.plantDisks(g, cmp.Or(sg.Size, 4<<30)); err != nil {
 			return err

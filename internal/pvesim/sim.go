@@ -16,7 +16,7 @@ type Options struct {
 	Clock   Clock                           // for tests that control time; nil: real time × Speed
 	Latency time.Duration                   // real time added to every answer
 	Tasks   func(kind string) time.Duration // how long a task takes, in simulated time; nil: believable defaults
-	PVE     string                          // version profile; "": the newest
+	PVE     string                          // version profile of a new estate; "": the seed's, else the newest
 	Faults  []Fault
 	Rand    uint64 // seed of everything random
 }
@@ -26,6 +26,7 @@ type Sim struct {
 	options  Options
 	handlers map[string]handler
 	effects  map[string]effect
+	profile  profile // set by load and not changed any more
 
 	mu      sync.Mutex // guards what follows
 	estate  *estate
@@ -39,9 +40,6 @@ type Sim struct {
 func Open(options Options) (*Sim, error) {
 	if options.Speed == 0 {
 		options.Speed = 1
-	}
-	if !knownVersion(options.PVE) {
-		return nil, fmt.Errorf("open estate: no version profile %q", options.PVE)
 	}
 	s := &Sim{
 		options: options, handlers: handlers(), effects: effects(), estate: newEstate(), clock: options.Clock,
@@ -74,6 +72,9 @@ func (s *Sim) load() error {
 		}
 	}
 	s.setClock()
+	if err := s.setProfile(); err != nil {
+		return errors.Join(err, s.drop())
+	}
 	if s.journal != nil && s.journal.offset > compactAbove {
 		for _, l := range s.estate.ledgers() {
 			l.markAll()
@@ -85,6 +86,16 @@ func (s *Sim) load() error {
 		return errors.Join(err, s.journal.release())
 	}
 	return s.drop()
+}
+
+// setProfile finds the release of the estate, which is that of its making.
+func (s *Sim) setProfile() (err error) {
+	made := s.estate.meta.at("").Version
+	if want := s.options.PVE; want != "" && made != want {
+		return fmt.Errorf("it was made with version %s, not %s", made, want)
+	}
+	s.profile, err = profileOf(made)
+	return err
 }
 
 // setClock makes the clock of this process: simulated time goes on where the estate left it.

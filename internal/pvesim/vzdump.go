@@ -204,13 +204,16 @@ func (x *tx) vzdumpDefaults(c *request) (any, error) {
 	if s == nil {
 		return nil, die("storage '%s' does not exist", id)
 	}
-	return map[string]any{
+	defaults := map[string]any{
 		"all": 0, "bwlimit": 0, "compress": "0", "fleecing": map[string]any{"enabled": 0}, "ionice": 7, "lockwait": 180,
 		"mailnotification": "always", "mode": "snapshot", "notification-mode": "auto", "pigz": 0, "quiet": 0, "remove": 1,
 		"performance": map[string]any{"max-workers": 16, "pbs-entries-max": 1048576},
 		"stdexcludes": 1, "stop": 0, "stopwait": 10, "zstd": 1, "storage": id, "dumpdir": s.Path + "/dump",
 		"prune-backups": cmp.Or(s.Options["prune-backups"], "keep-all=1"),
-	}, nil
+	}
+	known := x.method("POST", "/nodes/{node}/vzdump")
+	maps.DeleteFunc(defaults, func(key string, _ any) bool { return known.Param(key) == nil })
+	return defaults, nil
 }
 
 // extractConfig shows the configuration that lies in a backup.

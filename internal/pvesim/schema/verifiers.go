@@ -21,7 +21,6 @@ func names() map[string]verifier {
 		"pve-iface":                verifyInterface,
 		"pve-node":                 matches(label, "value does not look like a valid node name"),
 		"pve-poolid":               matches(plainName+`(?:/`+plainName+`){0,2}`, "pool name '%s' contains invalid characters"),
-		"pve-priv":                 verifyPrivilege,
 		"pve-realm":                matches(realm, "value does not look like a valid realm"),
 		"pve-roleid":               matches(plainName, "role name '%s' contains invalid characters"),
 		"pve-storage-id":           verifyStorageID,
@@ -121,13 +120,6 @@ func verifyInterface(value string) error {
 var interfaceName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(?i:[a-z][a-z0-9_]{1,20}(?:[:.]\d+)?)$`)
 })
-
-func verifyPrivilege(value string) error {
-	if slices.Contains(privileges(), value) {
-		return nil
-	}
-	return refuse("invalid privilege '%s'", value)
-}
 
 func verifyIP(value string) error {
 	if addr, err := netip.ParseAddr(value); err != nil || addr.Zone() != "" {
