@@ -9,17 +9,15 @@ import (
 
 func clusterHandlers() map[string]handler {
 	return map[string]handler{
-		"GET /":                     index("subdir", "version", "cluster", "nodes", "storage", "access", "pools"),
-		"GET /version":              (*tx).versionInfo,
-		"GET /cluster":              index("name", clusterAreas()...),
-		"GET /access":               index("subdir", "users", "groups", "roles", "acl", "domains", "openid", "tfa", "ticket", "password"),
-		"GET /cluster/nextid":       (*tx).nextID,
-		"GET /cluster/resources":    (*tx).resources,
-		"GET /cluster/status":       (*tx).clusterStatus,
-		"GET /cluster/options":      (*tx).clusterOptions,
-		"GET /cluster/tasks":        (*tx).clusterTasks,
-		"GET /cluster/ha":           index("subdir", "status", "resources", "groups", "rules"),
-		"GET /cluster/ha/resources": func(*tx, *request) (any, error) { return []any{}, nil },
+		"GET /":                  index("subdir", "version", "cluster", "nodes", "storage", "access", "pools"),
+		"GET /version":           (*tx).versionInfo,
+		"GET /cluster":           index("name", clusterAreas()...),
+		"GET /access":            index("subdir", "users", "groups", "roles", "acl", "domains", "openid", "tfa", "ticket", "password"),
+		"GET /cluster/nextid":    (*tx).nextID,
+		"GET /cluster/resources": (*tx).resources,
+		"GET /cluster/status":    (*tx).clusterStatus,
+		"GET /cluster/options":   (*tx).clusterOptions,
+		"GET /cluster/tasks":     (*tx).clusterTasks,
 	}
 }
 
@@ -217,6 +215,9 @@ func (x *tx) guestResource(g *guest, pool string) map[string]any {
 		if value, ok := g.Config[key]; ok {
 			row[key] = value
 		}
+	}
+	if h := x.ha.at(x.sidOf(vmidKey(g.VMID))); h != nil {
+		row["hastate"] = h.state(g)
 	}
 	seen := x.seen(g)
 	if seen == nil {

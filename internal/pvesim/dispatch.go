@@ -47,8 +47,7 @@ func (s *Sim) serve(ctx context.Context, r *http.Request) (*answer, error) {
 	if c.format == "extjs" {
 		a = a.extjs()
 	}
-	fault.spoil(a)
-	return a, nil
+	return fault.spoil(a), nil
 }
 
 // newRequest splits the URL. Verbs that Proxmox's server does not know are refused before anything else.
@@ -91,9 +90,7 @@ func (s *Sim) handle(ctx context.Context, c *request, f *firing) (*answer, error
 		var wait *errWait
 		var next, now time.Time
 		err := s.view(func(x *tx) {
-			x.failTask = f.failTask()
-			f.behind(x)
-			a, wait = x.answer(c)
+			a, wait = x.struck(c, f)
 			now, next = x.now, x.nextChange()
 		})
 		switch {
@@ -113,6 +110,26 @@ func (s *Sim) handle(ctx context.Context, c *request, f *firing) (*answer, error
 		}
 		c.waited = !s.clock.Now().Before(deadline)
 	}
+}
+
+// struck is answer under a fault.
+func (x *tx) struck(c *request, f *firing) (*answer, *errWait) {
+	x.fate = f.fate()
+	if err := f.behind(x); err != nil {
+		return x.failed(err), nil
+	}
+	a, wait := x.answer(c)
+	if a != nil {
+		if err := f.afterwards(x); err != nil {
+			return x.failed(err), nil
+		}
+	}
+	return a, wait
+}
+
+// failed is the answer for an error that is none of the API's own.
+func (x *tx) failed(err error) *answer {
+	return x.sim.failure(&apiError{status: http.StatusInternalServerError, message: err.Error()})
 }
 
 // nextChange is when the next step of a task is due, zero when there is none.
@@ -142,7 +159,7 @@ func (x *tx) answer(c *request) (*answer, *errWait) {
 		}
 		return x.sim.failure(failed), nil
 	default:
-		return x.sim.failure(&apiError{status: http.StatusInternalServerError, message: err.Error()}), nil
+		return x.failed(err), nil
 	}
 }
 

@@ -22,6 +22,9 @@ type estate struct {
 	acl       *table[aclEntry] // by aclKey
 	appliance *table[appliance]
 
+	ha           *table[haResource]  // by SID
+	replications *table[replication] // by id
+
 	active map[string]*task // running tasks by UPID: an index of tasks
 }
 
@@ -32,6 +35,7 @@ func newEstate() *estate {
 		jobs: newTable[job]("job"), pools: newTable[pool]("pool"), users: newTable[user]("user"),
 		groups: newTable[group]("group"), roles: newTable[role]("role"), tokens: newTable[token]("token"),
 		acl: newTable[aclEntry]("acl"), appliance: newTable[appliance]("appliance"),
+		ha: newTable[haResource]("ha"), replications: newTable[replication]("replication"),
 		active: map[string]*task{},
 	}
 	e.tasks.watch = func(key string, t *task) {
@@ -46,7 +50,7 @@ func newEstate() *estate {
 
 func (e *estate) ledgers() []ledger {
 	return []ledger{e.meta, e.nodes, e.storages, e.guests, e.volumes, e.tasks, e.jobs, e.pools, e.users, e.groups,
-		e.roles, e.tokens, e.acl, e.appliance}
+		e.roles, e.tokens, e.acl, e.appliance, e.ha, e.replications}
 }
 
 // meta is what the estate as a whole remembers.

@@ -128,7 +128,7 @@ func (x *tx) readStatus(c *request) (any, error) {
 		return nil, err
 	}
 	row := x.guestStatus(g)
-	row["ha"] = map[string]any{"managed": 0}
+	row["ha"] = x.haField(g)
 	return row, nil
 }
 

@@ -30,6 +30,11 @@ func (x *tx) createContainer(c *request) (any, error) {
 			return nil, err
 		}
 	}
+	if c.params.Bool("ha-managed") {
+		if err := x.check(c.who, "/", "Sys.Console"); err != nil {
+			return nil, err
+		}
+	}
 	if err := x.vmidFree(vmid); err != nil {
 		return nil, err
 	}
@@ -168,7 +173,9 @@ func (x *tx) spawnCreate(c *request, template string, disks []diskPlan) string {
 	steps = append(steps,
 		call("ct.unpack", pack).after(50*time.Millisecond),
 		call("ct.unpacked", pack).after(x.unpackTime(c, template)),
-		call("ct.created", createdPlan{VMID: vmid, Pool: c.params.Str("pool"), Start: c.params.Bool("start")}),
+		call("ct.created", createdPlan{
+			VMID: vmid, Pool: c.params.Str("pool"), Start: c.params.Bool("start"), HA: c.params.Bool("ha-managed"),
+		}),
 	)
 	return x.spawnUndoing(c, "vzcreate", vmid, steps)
 }
@@ -206,6 +213,7 @@ type createdPlan struct {
 	VMID  int
 	Pool  string
 	Start bool
+	HA    bool
 }
 
 // created makes the configuration of a container real: its lock goes, it joins its pool, and it is started by a task of
@@ -219,6 +227,13 @@ func (x *tx) created(t *task, p createdPlan) error {
 	g.Config, g.Making = g.Making.Config, nil
 	x.joinPool(p.Pool, p.VMID)
 	t.Undo = nil
+	if p.HA {
+		state := "stopped"
+		if p.Start {
+			state = "started"
+		}
+		x.lookAfter(p.VMID, state)
+	}
 	if p.Start {
 		x.startAfter(t, p.VMID)
 	}

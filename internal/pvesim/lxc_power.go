@@ -55,8 +55,14 @@ func (x *tx) startContainer(c *request) (any, error) {
 	if err := skipLock(c); err != nil {
 		return nil, err
 	}
-	if g, err := x.container(c); err == nil && g.Running {
+	g, err := x.container(c)
+	if err == nil && g.Running {
 		return nil, die("CT %d already running", c.vmid)
+	}
+	if err == nil && x.managed(g) != nil {
+		h := x.managed(g)
+		says := "Requesting HA start for CT " + vmidKey(c.vmid)
+		return x.haRequest(c, h, "hastart", says, func() { h.Config["state"] = "started" }), nil
 	}
 	if err := x.lockInRequest(c); err != nil {
 		return nil, err
@@ -121,6 +127,7 @@ func (x *tx) bridgeOf(nic string) error {
 
 func (x *tx) setRunning(g *guest) {
 	x.changed(g)
+	x.haNotices(g.VMID)
 	n := x.nodes.at(g.Node)
 	n.PID += 11
 	x.nodes.touch(g.Node)
@@ -130,6 +137,7 @@ func (x *tx) setRunning(g *guest) {
 // setStopped stops a container and applies what waited for that.
 func (x *tx) setStopped(g *guest) {
 	x.changed(g)
+	x.haNotices(g.VMID)
 	g.Running, g.PID = false, 0
 	x.applyWaiting(g)
 }
@@ -138,8 +146,15 @@ func (x *tx) stopContainer(c *request) (any, error) {
 	if err := skipLock(c); err != nil {
 		return nil, err
 	}
-	if _, err := x.running(c, "CT"); err != nil {
+	g, err := x.running(c, "CT")
+	if err != nil {
 		return nil, err
+	}
+	if h := x.managed(g); h != nil {
+		if c.params.Bool("overrule-shutdown") {
+			return nil, badParam("overrule-shutdown", "not possible for a container that is managed by HA")
+		}
+		return x.haStop(c, h), nil
 	}
 	if err := x.lockInRequest(c); err != nil {
 		return nil, err
@@ -185,8 +200,12 @@ type shutdownPlan struct {
 }
 
 func (x *tx) shutdownContainer(c *request) (any, error) {
-	if _, err := x.running(c, "CT"); err != nil {
+	g, err := x.running(c, "CT")
+	if err != nil {
 		return nil, err
+	}
+	if h := x.managed(g); h != nil {
+		return x.haStop(c, h), nil
 	}
 	if err := x.lockInRequest(c); err != nil {
 		return nil, err

@@ -168,7 +168,7 @@ func (x *tx) machineStatus(c *request) (any, error) {
 	}
 	row := x.guestStatus(g)
 	delete(row, "type")
-	row["ha"] = map[string]any{"managed": 0}
+	row["ha"] = x.haField(g)
 	return row, nil
 }
 

@@ -9,9 +9,9 @@ import (
 // tx is one transaction: the estate at one time. Handlers and effects get it and must not keep it.
 type tx struct {
 	*estate
-	sim      *Sim
-	now      time.Time
-	failTask string // a fault: the task that this request makes ends with this text
+	sim  *Sim
+	now  time.Time
+	fate fate // of the task that this request makes
 }
 
 // view runs a transaction that brought the world forward to now.

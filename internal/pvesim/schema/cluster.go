@@ -1,5 +1,7 @@
 package schema
 
+import "slices"
+
 func clusterMethods() []*Method {
 	audit := allowed("/", "Sys.Audit")
 	options := allowed("/", "Sys.Audit")
@@ -16,39 +18,7 @@ func clusterMethods() []*Method {
 		get("/cluster/status", audit, nil).root(),
 		get("/cluster/tasks", anybody(), nil),
 	}
-	return append(methods, haMethods()...)
-}
-
-func haMethods() []*Method {
-	const list, one = "/cluster/ha/resources", "/cluster/ha/resources/{sid}"
-	audit, console := allowed("/", "Sys.Audit"), allowed("/", "Sys.Console")
-	sid := req(text().as("pve-ha-resource-or-vm-id"))
-	resource := params{
-		"comment":      text().most(4096),
-		"failback":     flag().or("1").since(900),
-		"group":        configID(),
-		"max_relocate": integer().min(0).or("1"),
-		"max_restart":  integer().min(0).or("1"),
-		"sid":          sid,
-		"state":        choice("started", "stopped", "enabled", "disabled", "ignored").or("started"),
-	}
-	kind := choice("ct", "vm")
-	elsewhere := params{"node": req(text().as("pve-node")), "sid": sid}
-	return []*Method{
-		get("/cluster/ha", audit, nil),
-		get("/cluster/ha/status", anybody(), nil),
-		get("/cluster/ha/status/current", audit, nil),
-		get(list, audit, params{"type": kind}),
-		post(list, console, merge(resource, params{"type": kind})).root(),
-		get(one, audit, params{"sid": sid}),
-		put(one, console, merge(resource, params{
-			"delete": text().as("pve-configid-list").most(4096),
-			"digest": text().most(64),
-		})).root(),
-		del(one, console, params{"purge": flag().or("1").since(900), "sid": sid}).root(),
-		post(one+"/migrate", console, elsewhere).root(),
-		post(one+"/relocate", console, elsewhere).root(),
-	}
+	return slices.Concat(methods, haMethods(), replicationMethods())
 }
 
 // poolID is the name of a pool; since 8.1 pools may lie in each other.

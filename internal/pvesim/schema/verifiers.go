@@ -22,6 +22,7 @@ func names() map[string]verifier {
 		"pve-node":                 matches(label, "value does not look like a valid node name"),
 		"pve-poolid":               matches(plainName+`(?:/`+plainName+`){0,2}`, "pool name '%s' contains invalid characters"),
 		"pve-realm":                matches(realm, "value does not look like a valid realm"),
+		"pve-replication-job-id":   matches(`[1-9][0-9]{2,8}-\d{1,9}`, "invalid replication job id '%s'"),
 		"pve-roleid":               matches(plainName, "role name '%s' contains invalid characters"),
 		"pve-storage-id":           verifyStorageID,
 		"pve-storage-vgname":       matches(storageID, "lvm volume group name '%s' contains illegal characters"),
