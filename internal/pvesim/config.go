@@ -44,6 +44,14 @@ func isNumberKey(key string) bool {
 
 // jsonSetting is a setting as JSON shows it.
 func jsonSetting(key, value string) any {
+	if key == rawKey {
+		pairs := [][2]string{}
+		for line := range strings.SplitSeq(value, "\n") {
+			name, text, _ := strings.Cut(line, " = ")
+			pairs = append(pairs, [2]string{name, text})
+		}
+		return pairs
+	}
 	if isNumberKey(key) {
 		if n, err := strconv.Atoi(value); err == nil {
 			return n
@@ -88,7 +96,11 @@ func writeSection(b *strings.Builder, settings map[string]string) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		if key != "description" {
+		switch key {
+		case "description":
+		case rawKey:
+			b.WriteString(strings.ReplaceAll(settings[key], " = ", ": ") + "\n")
+		default:
 			b.WriteString(key + ": " + settings[key] + "\n")
 		}
 	}

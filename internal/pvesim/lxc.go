@@ -165,6 +165,9 @@ func (x *tx) readPending(c *request) (any, error) {
 	}
 	rows := []map[string]any{{"key": "digest", "value": g.digest()}}
 	for _, key := range slices.Sorted(maps.Keys(g.Config)) {
+		if key == rawKey {
+			continue // Proxmox shows no lists here
+		}
 		row := map[string]any{"key": key, "value": jsonSetting(key, g.Config[key])}
 		if value, ok := g.Pending[key]; ok {
 			row["pending"] = jsonSetting(key, value)

@@ -12,22 +12,23 @@ import (
 
 // Seed is what a new estate has. Its JSON form is that of the recordings.
 type Seed struct {
-	Nodes      []SeedNode             `json:"nodes"`
-	Storages   []SeedStorage          `json:"storages"`
-	Features   map[string]SeedFeature `json:"features"` // by storage
-	Templates  []SeedTemplate         `json:"templates"`
-	Bridges    []string               `json:"bridges"`
-	Notes      map[string]string      `json:"bridge_notes"` // begins with the bridge's address with prefix length
-	Guests     []SeedGuest            `json:"guests"`
-	Pools      []SeedPool             `json:"pools"`
-	BackupJobs []map[string]string    `json:"backup_jobs"` // with their id
-	Users      []SeedUser             `json:"users"`
-	Roles      []SeedRole             `json:"roles"` // beside those that are always there
-	ACL        []SeedACL              `json:"acl"`
-	Token      SeedToken              `json:"token"`
-	Appliances []appliance            `json:"appliances"` // the index of downloadable templates
-	Password   string                 `json:"password"`   // of root@pam; "": "proximity"
-	PVE        string                 `json:"pve"`        // version profile; "": the newest
+	Nodes        []SeedNode             `json:"nodes"`
+	Storages     []SeedStorage          `json:"storages"`
+	Features     map[string]SeedFeature `json:"features"` // by storage
+	Templates    []SeedTemplate         `json:"templates"`
+	Bridges      []string               `json:"bridges"`
+	Notes        map[string]string      `json:"bridge_notes"` // begins with the bridge's address with prefix length
+	Guests       []SeedGuest            `json:"guests"`
+	Pools        []SeedPool             `json:"pools"`
+	BackupJobs   []map[string]string    `json:"backup_jobs"`  // with their id
+	Replications []map[string]string    `json:"replications"` // with their id, such as 100-0
+	Users        []SeedUser             `json:"users"`
+	Roles        []SeedRole             `json:"roles"` // beside those that are always there
+	ACL          []SeedACL              `json:"acl"`
+	Token        SeedToken              `json:"token"`
+	Appliances   []appliance            `json:"appliances"` // the index of downloadable templates
+	Password     string                 `json:"password"`   // of root@pam; "": "proximity"
+	PVE          string                 `json:"pve"`        // version profile; "": the newest
 }
 
 // SeedNode is a node. The first one answers the API.
@@ -73,18 +74,6 @@ type SeedTemplate struct {
 	WantsNesting     bool      `json:"wants_nesting"`
 	UnpackedBytes    int64     `json:"unpacked_bytes"`
 	Contents         *Contents `json:"contents"` // nil: estimated
-}
-
-// SeedGuest is a guest that is there already.
-type SeedGuest struct {
-	VMID    int               `json:"vmid"`
-	Type    string            `json:"type"` // lxc (also when empty) or qemu
-	Node    string            `json:"node"`
-	Running bool              `json:"running"`
-	Config  map[string]string `json:"config"`
-	Size    int64             `json:"size"` // bytes of each of its volumes; 0: 4 GiB
-
-	IgnoresShutdown bool `json:"ignores_shutdown"`
 }
 
 // SeedPool is a resource pool.
@@ -156,14 +145,21 @@ func (s *Sim) plant() error {
 	if err := x.plantTemplates(seed); err != nil {
 		return err
 	}
-	if err := x.plantGuests(seed); err != nil {
-		return err
+	for _, p := range seed.Pools {
+		x.pools.put(p.ID, &pool{ID: p.ID, Comment: p.Comment, Guests: slices.Clone(p.Members)})
+	}
+	for _, g := range seed.Guests {
+		if err := x.plantGuest(g, seed.Nodes[0].Node); err != nil {
+			return fmt.Errorf("seed: guest %d: %w", g.VMID, err)
+		}
 	}
 	for _, config := range seed.BackupJobs {
 		x.jobs.put(config["id"], &job{ID: config["id"], Config: maps.Clone(config)})
 	}
-	for _, p := range seed.Pools {
-		x.pools.put(p.ID, &pool{ID: p.ID, Comment: p.Comment, Guests: slices.Clone(p.Members)})
+	for _, r := range seed.Replications {
+		id := r["id"]
+		delete(r, "id")
+		x.replications.put(id, &replication{ID: id, Config: maps.Clone(r)})
 	}
 	for _, a := range seed.Appliances {
 		x.appliance.put(a.Template, &a)
@@ -290,50 +286,4 @@ func (x *tx) copiesOf(st *storage) []string {
 		}
 	}
 	return names
-}
-
-func (x *tx) plantGuests(seed *Seed) error {
-	for _, sg := range seed.Guests {
-		g := &guest{
-			VMID: sg.VMID, Kind: cmp.Or(sg.Type, "lxc"), Node: cmp.Or(sg.Node, seed.Nodes[0].Node), Config: maps.Clone(sg.Config),
-			Running: sg.Running, Changed: x.now.Add(-time.Hour),
-		}
-		if g.Running {
-			g.Since, g.PID = x.now.Add(-time.Hour), 2000+sg.VMID
-		}
-		g.Software = software{OSType: sg.Config["ostype"], Arch: sg.Config["arch"], IgnoreShutdown: sg.IgnoresShutdown}
-		x.guests.put(vmidKey(g.VMID), g)
-		if err := x.plantDisks(g, cmp.Or(sg.Size, 4<<30)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// plantDisks makes the volumes that a guest's configuration names.
-func (x *tx) plantDisks(g *guest, size int64) error {
-	for key, value := range g.Config {
-		if !isDisk(key) && g.Kind == "lxc" || g.Kind == "qemu" && !isQemuDisk(key) {
-			continue
-		}
-		volid, _, _ := strings.Cut(value, ",")
-		id, name, ok := strings.Cut(volid, ":")
-		st := x.storages.at(id)
-		if !ok || st == nil {
-			return fmt.Errorf("seed: guest %d: %s: no storage %q", g.VMID, key, id)
-		}
-		v := &volume{Storage: id, Name: name, Content: "rootdir", Format: "raw", Size: size, Used: size / 4, VMID: g.VMID, Created: x.now}
-		if g.Kind == "qemu" {
-			v.Content = "images"
-		}
-		if !st.Shared {
-			v.Node = g.Node
-		}
-		x.volumes.put(volumeKey(v.Node, v.id()), v)
-	}
-	return nil
-}
-
-func isQemuDisk(key string) bool {
-	return strings.HasPrefix(key, "scsi") && key != "scsihw" || strings.HasPrefix(key, "virtio")
 }
