@@ -37,7 +37,7 @@ prints how to reach it. What is made there stays in the directory.`,
 	cmd.Flags().StringVar(&f.faults, "faults", "", "let requests go wrong as the JSON `FILE` says")
 	cmd.Flags().StringVar(&f.dir, "dir", ".proximity/sim/server", "keep everything in `DIR`")
 	cmd.Flags().Float64Var(&f.speed, "speed", 1, "simulated seconds per second")
-	cmd.AddCommand(a.simRequestCommand())
+	cmd.AddCommand(a.simRequestCommand(), a.simNodeCommand())
 	return cmd
 }
 

@@ -60,6 +60,9 @@ func (e *Edit) AddGuest(vmid int, node string, config map[string]string) {
 	e.x.guests.put(vmidKey(vmid), &guest{VMID: vmid, Kind: "lxc", Node: node, Config: config, Changed: e.x.now})
 }
 
+// HasNode reports whether the cluster has a node.
+func (e *Edit) HasNode(node string) bool { return e.x.nodes.at(node) != nil }
+
 // SetOffline takes a node from the cluster or brings it back. Its tasks die with it, and high availability moves what it can.
 func (e *Edit) SetOffline(node string, offline bool) {
 	if n := e.x.nodes.at(node); n != nil {

@@ -130,7 +130,7 @@ func (s *Sim) plant() error {
 	x := &tx{estate: s.estate, sim: s, now: s.clock.Now()}
 	real := time.Now()
 	m := &meta{
-		Version: s.profile.name, Start: x.now, RealStart: real, Speed: s.options.Speed, Rand: s.options.Rand,
+		Version: s.profile.name, Start: x.now, RealStart: real, Speed: cmp.Or(s.options.Speed, 1), Rand: s.options.Rand,
 		MACPrefix: macPrefix(s.has(fixedMACs)), Clustered: len(seed.Nodes) > 1, Bridges: map[string]bridge{},
 	}
 	for _, name := range seed.Bridges {

@@ -12,7 +12,7 @@ import (
 type Options struct {
 	Dir     string                          // directory that keeps the estate; "" keeps it in memory
 	Seed    *Seed                           // what a new estate has; nil: Cluster()
-	Speed   float64                         // simulated seconds per real second; 0: 1
+	Speed   float64                         // simulated seconds per real second; 0: the estate's, of a new one 1
 	Clock   Clock                           // for tests that control time; nil: real time × Speed
 	Latency time.Duration                   // real time added to every answer
 	Tasks   func(kind string) time.Duration // how long a task takes, in simulated time; nil: believable defaults
@@ -38,9 +38,6 @@ type Sim struct {
 
 // Open opens the estate in Options.Dir, or makes a new one from the seed.
 func Open(options Options) (*Sim, error) {
-	if options.Speed == 0 {
-		options.Speed = 1
-	}
 	s := &Sim{
 		options: options, handlers: handlers(), effects: effects(), estate: newEstate(), clock: options.Clock,
 		stats: newStats(),
@@ -104,9 +101,9 @@ func (s *Sim) setClock() {
 		return
 	}
 	m := s.estate.meta.at("")
-	if m.Speed != s.options.Speed {
+	if want := s.options.Speed; want != 0 && m.Speed != want {
 		before := fastClock{start: m.Start, realStart: m.RealStart, speed: m.Speed}
-		m.Start, m.RealStart, m.Speed = before.Now(), time.Now(), s.options.Speed
+		m.Start, m.RealStart, m.Speed = before.Now(), time.Now(), want
 		s.estate.meta.touch("")
 	}
 	s.clock = fastClock{start: m.Start, realStart: m.RealStart, speed: m.Speed}
