@@ -144,7 +144,7 @@ func (x *tx) cloneSteps(g *guest, p clonePlan) []step {
 	id, _, _ := strings.Cut(volid, ":")
 	s := x.storages.at(cmp.Or(p.Storage, id))
 	lock := storageLock(s.home(p.Node), s.ID)
-	timeout := "clone failed: " + lockTimeout("/var/lock/pve-manager/pve-storage-"+s.ID)
+	timeout := "clone failed: " + s.lockTimeout()
 	return []step{
 		step{}.locking(lock).orTimeout(timeout),
 		call("clone.disk", p).after(seconds(s.LockSeconds)).unlocking(lock),

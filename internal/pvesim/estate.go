@@ -22,7 +22,8 @@ type estate struct {
 	acl       *table[aclEntry] // by aclKey
 	appliance *table[appliance]
 
-	ha           *table[haResource]  // by SID
+	ha           *table[haResource] // by SID
+	haGroups     *table[haGroup]
 	replications *table[replication] // by id
 
 	active map[string]*task // running tasks by UPID: an index of tasks
@@ -35,7 +36,7 @@ func newEstate() *estate {
 		jobs: newTable[job]("job"), pools: newTable[pool]("pool"), users: newTable[user]("user"),
 		groups: newTable[group]("group"), roles: newTable[role]("role"), tokens: newTable[token]("token"),
 		acl: newTable[aclEntry]("acl"), appliance: newTable[appliance]("appliance"),
-		ha: newTable[haResource]("ha"), replications: newTable[replication]("replication"),
+		ha: newTable[haResource]("ha"), haGroups: newTable[haGroup]("hagroup"), replications: newTable[replication]("replication"),
 		active: map[string]*task{},
 	}
 	e.tasks.watch = func(key string, t *task) {
@@ -50,7 +51,7 @@ func newEstate() *estate {
 
 func (e *estate) ledgers() []ledger {
 	return []ledger{e.meta, e.nodes, e.storages, e.guests, e.volumes, e.tasks, e.jobs, e.pools, e.users, e.groups,
-		e.roles, e.tokens, e.acl, e.appliance, e.ha, e.replications}
+		e.roles, e.tokens, e.acl, e.appliance, e.ha, e.haGroups, e.replications}
 }
 
 // meta is what the estate as a whole remembers.

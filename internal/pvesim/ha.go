@@ -25,6 +25,7 @@ func haHandlers() map[string]handler {
 		"DELETE " + one:                  (*tx).haDelete,
 		"POST " + one + "/migrate":       (*tx).haMigrate,
 		"POST " + one + "/relocate":      (*tx).haMigrate,
+		"GET /cluster/ha/rules":          func(*tx, *request) (any, error) { return []any{}, nil },
 	}
 }
 
@@ -146,13 +147,15 @@ func (x *tx) haShow(c *request) (any, error) {
 	return x.haRow(h), nil
 }
 
-// noGroup is the error of a group: there are none to name, and since 9.0 there is no such thing.
+// noGroup is the error of a group that is named: since 9.0 there is no such thing.
 func (x *tx) noGroup(c *request) error {
 	switch {
 	case !c.params.Has("group"):
 		return nil
 	case x.has(haRules):
 		return die("invalid parameter 'group': ha groups have been migrated to rules")
+	case x.haGroups.at(c.params.Str("group")) != nil:
+		return nil
 	}
 	return die("ha group '%s' does not exist", c.params.Str("group"))
 }

@@ -16,7 +16,7 @@ func (x *tx) apply(g *guest, u update) error {
 	if g.Running {
 		failed = x.hotplug(&next)
 	} else {
-		x.applyAll(&next)
+		failed = x.applyAll(&next)
 	}
 	if len(failed) > 0 {
 		return badParams(failed)
@@ -127,8 +127,10 @@ func hotplugFailure(key, old, value string, err error) string {
 	return fmt.Sprintf("unable to hotplug %s: %v\n", key, err)
 }
 
-// applyAll lets everything that waits take effect: deletes, but for keys with a waiting value, then values.
-func (x *tx) applyAll(g *guest) {
+// applyAll lets everything that waits take effect: deletes, but for keys with a waiting value, then values. What fails goes
+// on waiting, and is returned by key.
+func (x *tx) applyAll(g *guest) map[string]string {
+	failed := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(g.Deletes)) {
 		if _, waits := g.Pending[key]; !waits {
 			x.removeSetting(g, key)
@@ -136,10 +138,11 @@ func (x *tx) applyAll(g *guest) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(g.Pending)) {
 		if err := x.applySetting(g, key); err != nil {
-			continue // stays waiting
+			failed[key] = fmt.Sprintf("unable to apply pending change %s : %v", key, err)
 		}
 	}
 	g.Deletes = nil
+	return failed
 }
 
 // applyWaiting lets everything that waits for a stop take effect.
@@ -229,7 +232,11 @@ func (x *tx) applySetting(g *guest, key string) error {
 func (x *tx) applyMount(g *guest, key, value string) error {
 	mount := parseMount(key, value)
 	if id, size, isNew := parseNewVolume(mount["volume"]); isNew {
-		v, err := x.allocate(x.storages.at(id), g.Node, g.VMID, size)
+		s := x.storages.at(id)
+		if x.holder(storageLock(s.home(g.Node), s.ID)) != nil {
+			return die("%s", s.lockTimeout())
+		}
+		v, err := x.allocate(s, g.Node, g.VMID, size)
 		if err != nil {
 			return err
 		}

@@ -226,6 +226,13 @@ func hostDifferences() []difference {
 			a.ok("POST", "/pools", url.Values{"poolid": {"a"}})
 			return a.form("POST", "/pools", url.Values{"poolid": {"a/b"}})
 		}},
+		{"HA groups are rules", "9.0", "", "200 200", "500 cannot create group: ha groups have been migrated to rules " +
+			"500 invalid parameter 'group': ha groups have been migrated to rules", func(a *api) string {
+			made := a.form("POST", "/cluster/ha/groups", url.Values{"group": {"g1"}, "nodes": {"pve:1"}})
+			return made + " " + a.form("POST", "/cluster/ha/resources", url.Values{"sid": {"ct:100"}, "group": {"g1"}})
+		}},
+		offers("9.0", "GET", "/cluster/ha/rules", nil, "200"),
+		takes("9.0", "POST", "/cluster/ha/resources", url.Values{"sid": {"ct:100"}}, "failback", "0", "200"),
 		{"templates may be .tar.bz2", "8.3", "", wrongEnding, "200", template(".tar.bz2")},
 		{"templates may be .tar", "9.1", "", wrongEnding, "200", template(".tar")},
 		{"networks in the cluster's listing", "9.1", "", "sdn", "network", func(a *api) string {

@@ -18,7 +18,7 @@ func clusterMethods() []*Method {
 		get("/cluster/status", audit, nil).root(),
 		get("/cluster/tasks", anybody(), nil),
 	}
-	return slices.Concat(methods, haMethods(), replicationMethods())
+	return slices.Concat(methods, haMethods(), haGroupMethods(), replicationMethods())
 }
 
 // poolID is the name of a pool; since 8.1 pools may lie in each other.

@@ -32,6 +32,27 @@ func haMethods() []*Method {
 	}
 }
 
+// haGroupMethods are about the groups that rules took the place of in 9.0. They are still there, but not to be used.
+func haGroupMethods() []*Method {
+	const list, one = "/cluster/ha/groups", "/cluster/ha/groups/{group}"
+	audit, console := allowed("/", "Sys.Audit"), allowed("/", "Sys.Console")
+	options := params{"comment": text().most(4096), "nofailback": flag().or("0"), "restricted": flag().or("0")}
+	group, nodes := req(configID()), text().as("pve-ha-node-list")
+	return []*Method{
+		get(list, audit, nil),
+		post(list, console, merge(options, params{"group": group, "nodes": req(text().as("pve-ha-node-list")), "type": choice("group")})).root(),
+		get(one, audit, params{"group": group}),
+		put(one, console, merge(options, params{
+			"delete": text().as("pve-configid-list").most(4096), "digest": text().most(64), "group": group, "nodes": nodes,
+		})).root(),
+		del(one, console, params{"group": group}).root(),
+		get("/cluster/ha/rules", audit, params{
+			"resource": text(),
+			"type":     choice("node-affinity", "resource-affinity"),
+		}).since(900),
+	}
+}
+
 func replicationMethods() []*Method {
 	const list, one = "/cluster/replication", "/cluster/replication/{id}"
 	id := req(text().as("pve-replication-job-id").like(`[1-9][0-9]{2,8}-\d{1,9}`))

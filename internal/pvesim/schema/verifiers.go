@@ -18,6 +18,7 @@ func names() map[string]verifier {
 		"pve-configid":             matches(`(?i:[a-z][a-z0-9_-]+)`, "invalid configuration ID '%s'"),
 		"pve-groupid":              matches(plainName, "group name '%s' contains invalid characters"),
 		"pve-ha-resource-or-vm-id": matches(`\w+:\S+|[1-9][0-9]{2,8}`, "value does not look like a valid ha resource or vm id"),
+		"pve-ha-node":              matches(label+`(?::\d+)?`, "invalid node '%s'"),
 		"pve-iface":                verifyInterface,
 		"pve-node":                 matches(label, "value does not look like a valid node name"),
 		"pve-poolid":               matches(plainName+`(?:/`+plainName+`){0,2}`, "pool name '%s' contains invalid characters"),
