@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -103,12 +104,15 @@ func seed(name string) (*pvesim.Seed, error) {
 	return &s, readJSON(name, &s)
 }
 
+// readJSON reads a file that people write: what it does not know is a mistake.
 func readJSON(name string, into any) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("%q: %w", name, plainCause(err))
 	}
-	if err := json.Unmarshal(text, into); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("%q: %w", name, err)
 	}
 	return nil

@@ -1,7 +1,9 @@
 package proxmox
 
 import (
+	"net/url"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
@@ -43,6 +45,32 @@ func TestLifeOnEveryRelease(t *testing.T) {
 			require.NotContains(t, l.sim.World().Guests, 2000)
 			require.Empty(t, l.sim.World().Jobs)
 			require.Empty(t, l.sim.World().Failed)
+		})
+	}
+}
+
+// A container that high availability looks after is moved, stopped, started and removed like any other: its manager does
+// that some seconds after its task said so.
+func TestHighAvailabilityOnEveryRelease(t *testing.T) {
+	for _, version := range pvesim.Versions() {
+		timeless(t, version, func(t *testing.T) {
+			l := openLab(t, pvesim.Options{PVE: version})
+			set := values{}
+			made := l.create(app("web", set), 2000)
+			l.by("POST", "/cluster/ha/resources", url.Values{"sid": {"ct:2000"}})
+			time.Sleep(20 * time.Second) // in the bubble: until the manager has seen it
+			set["node"] = str("pve2")
+			made, _ = l.change(app("web", set), made)
+			for _, running := range []bool{false, true} {
+				set["running"] = cty.BoolVal(running)
+				made, _ = l.change(app("web", set), made)
+				require.Equal(t, running, l.sim.World().Guests[2000].Running)
+			}
+			job := l.job(resource.Resource{Addr: made.Addr, Host: "pve"}, made.ID)
+			job.Prior = &made
+			require.NoError(t, l.Delete(t.Context(), job))
+			require.NotContains(t, l.sim.World().Guests, 2000)
+			require.Equal(t, 1, l.sim.World().Tasks["hamigrate"], "it was asked of the manager")
 		})
 	}
 }
