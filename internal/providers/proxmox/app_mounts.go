@@ -1,9 +1,9 @@
 package proxmox
 
 import (
+	"cmp"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -116,28 +116,31 @@ func (r *reading) volumeLabels() map[string]string {
 		}
 	}
 	if r.want == cty.NilVal && r.prior == cty.NilVal {
-		for _, slot := range slots(r.values, "mp") {
+		for _, slot := range slots(r.values, "mp") { // in any case, so that no name depends on what others tell
 			labels[slot] = madeUpLabel(pve.ParseLine(r.values[slot], "volume").Value("mp"), taken)
 		}
 	}
 	return labels
 }
 
-// volumeWhere returns the first mount point that has no label yet and whose
-// volume or path is the given one; "" when there is none.
-func (r *reading) volumeWhere(key, is string, labels map[string]string) string {
-	all := slots(r.values, "mp")
-	i := slices.IndexFunc(all, func(slot string) bool {
-		line := rooted(pve.ParseLine(r.values[slot], "volume"))
-		if key == "mp" && is != "" {
-			is = insidePath(is)
-		}
-		return labels[slot] == "" && isVolumeLine(line) && is != "" && cty.NormalizeString(line.Value(key)) == is
-	})
-	if i < 0 {
-		return ""
+// volumeWhere returns the mount point that has no label yet and whose volume or
+// path is the given one; "" when there is none. Of several on one path the first
+// counts, but one that tells no size is hardly what people mean.
+func (r *reading) volumeWhere(key, is string, labels map[string]string) (found string) {
+	if key == "mp" && is != "" {
+		is = insidePath(is)
 	}
-	return all[i]
+	for _, slot := range slots(r.values, "mp") {
+		line := rooted(pve.ParseLine(r.values[slot], "volume"))
+		if labels[slot] != "" || !isVolumeLine(line) || is == "" || cty.NormalizeString(line.Value(key)) != is {
+			continue
+		}
+		if _, isSayable := sizeOf(line, cty.NilVal); isSayable {
+			return slot
+		}
+		found = cmp.Or(found, slot)
+	}
+	return found
 }
 
 // madeUpLabel names a volume after the directory it is mounted on; of several

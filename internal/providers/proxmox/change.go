@@ -148,6 +148,9 @@ func (c *change) env(e resource.Edit) {
 func (c *change) line(slot, first string) *pve.Line {
 	if c.lines[slot] == nil {
 		line := pve.ParseLine(c.values[slot], first)
+		if now := pve.ParseLine(c.cfg.current[slot], first); first == "volume" && now.Value(first) == line.Value(first) {
+			line.Set("size", now.Value("size")) // what waits may be older than the last growth
+		}
 		c.lines[slot] = &line
 	}
 	return c.lines[slot]
@@ -196,8 +199,10 @@ func (c *change) mount(slot, name string, v cty.Value) {
 	line := pve.ParseLine(c.values[slot], "volume")
 	switch {
 	case name == "size":
-		if n := bytesOf(v); n > parseSize(line.Value("size")) {
-			c.grow[slot] = n
+		if now := pve.ParseLine(c.cfg.current[slot], "volume"); bytesOf(v) > parseSize(now.Value("size")) {
+			c.grow[slot] = bytesOf(v)
+		} else {
+			c.line(slot, "volume") // has that size, if what waits does not tell another one
 		}
 	case name == "storage":
 		if to := encode(v, ""); to != "" && to != storageOf(line.Value("volume")) {
