@@ -229,7 +229,11 @@ func (w *work) isMade() bool {
 		a, have := kind.Schema.At(e.Path), valueAt(now, e.Path)
 		switch {
 		case e.Effect != resource.Live && e.Effect != resource.Restart:
-		case a == nil && have.IsNull() != e.New.IsNull():
+		case a == nil && e.New.IsNull(): // another line may have had the same name
+			if _, still := w.cfg.coming[resource.Text(e.Old, "slot")]; still {
+				return false
+			}
+		case a == nil && have.IsNull():
 			return false
 		case a != nil && c.keyOf(e.Path) != "" && !e.New.IsNull() && !means(a, e.New, have):
 			return false
