@@ -24,9 +24,11 @@ type SeedGuest struct {
 	Pending   Settings       `json:"pending"` // values that wait
 	Delete    []string       `json:"delete"`  // settings that wait to be deleted
 	Snapshots []SeedSnapshot `json:"snapshots"`
-	Raw       [][2]string    `json:"lxc"`  // lines such as lxc.apparmor.profile with their values, any number of each
-	Pool      string         `json:"pool"` // made when it is not there
-	HA        string         `json:"ha"`   // the state wanted of it; "": high availability does not know it
+	// Raw are lines such as lxc.apparmor.profile with their values, any number of each. In Config they may stand as well, with
+	// a line for each of several values.
+	Raw  [][2]string `json:"lxc"`
+	Pool string      `json:"pool"` // made when it is not there
+	HA   string      `json:"ha"`   // the state wanted of it; "": high availability does not know it
 
 	IgnoresShutdown bool `json:"ignores_shutdown"`
 }
@@ -92,7 +94,7 @@ func (x *tx) plantGuest(s SeedGuest, byDefault string) error {
 		g.Since, g.PID = x.now.Add(-time.Hour), 2000+s.VMID
 	}
 	var lines []string
-	for _, line := range s.Raw {
+	for _, line := range append(takeRaw(g.Config), s.Raw...) {
 		lines = append(lines, line[0]+" = "+line[1])
 	}
 	if len(lines) > 0 {
@@ -104,6 +106,20 @@ func (x *tx) plantGuest(s SeedGuest, byDefault string) error {
 		return err
 	}
 	return x.plantDisks(g, s.Size)
+}
+
+// takeRaw takes the lines of lxc itself out of a configuration.
+func takeRaw(config map[string]string) [][2]string {
+	var raw [][2]string
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		if strings.HasPrefix(key, "lxc.") {
+			for value := range strings.SplitSeq(config[key], "\n") {
+				raw = append(raw, [2]string{key, value})
+			}
+			delete(config, key)
+		}
+	}
+	return raw
 }
 
 func (x *tx) plantMembership(s SeedGuest) {

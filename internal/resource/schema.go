@@ -100,6 +100,9 @@ type Attr struct {
 	// Ours values steer the program and are unknown to the host: changing one
 	// only changes what is recorded.
 	Ours bool
+	// Judged lets Kind.Judge tell what a change of an Ours value takes, for one
+	// that sets something off.
+	Judged bool
 	// Check returns what is wrong with a known value that is not null, or "": a
 	// sentence, or its end ("must …" after the attribute's name, "is …" after
 	// the value).

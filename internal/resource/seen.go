@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/proximity-cli/proximity/internal/diag"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // Presence is what a look at the host found. "Could not look" and "is not
@@ -32,10 +33,13 @@ type Seen struct {
 	// Unmanaged lists settings that are there and that nobody asked for, as
 	// "key: value". They are kept.
 	Unmanaged []string
-	Pending   []string // what waits for a restart
-	Locked    string   // what the host says it is busy with: "backup", "migrate"; empty: nothing
-	Why       string   // the reason, when Unknown or a Stranger
-	Hint      string   // what can be done about it; may be empty
+	Pending   []string // what waits for a restart: paths of attributes, or the host's own names
+	// InForce holds the attributes as they are until that restart. NilVal: nothing
+	// waits.
+	InForce cty.Value
+	Locked  string // what the host says it is busy with: "backup", "migrate"; empty: nothing
+	Why     string // the reason, when Unknown or a Stranger
+	Hint    string // what can be done about it; may be empty
 	// Unmarked says that it carries no marker yet: it is there because a person
 	// asked to take it over, and whatever comes next has to mark it.
 	Unmarked bool

@@ -98,10 +98,7 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*prov
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := p.readConfig(ctx, guest.Node, id, status == "running")
-	if err == nil && status == "running" {
-		cfg.raw, err = p.readRaw(ctx, guest.Node, id)
-	}
+	cfg, err := p.readConfig(ctx, guest.Node, id, fullViewOf(status))
 	if err != nil {
 		return nil, err
 	}
