@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -126,22 +127,27 @@ func (r *reading) volumeLabels() map[string]string {
 		}
 	}
 	if r.want == cty.NilVal && r.prior == cty.NilVal {
-		for _, slot := range slots(r.values, "mp") {
+		for _, slot := range slots(r.values, "mp") { // in any case, so that no name depends on what others tell
 			labels[slot] = madeUpLabel(pve.ParseLine(r.values[slot], "volume").Value("mp"), taken)
 		}
 	}
 	return labels
 }
 
-// volumeWhere returns the first mount point that has no label yet and whose
-// volume or path is the given one; "" when there is none.
-func (r *reading) volumeWhere(key, is string, labels map[string]string) string {
+// volumeWhere returns the mount point that has no label yet and whose volume or
+// path is the given one; "" when there is none. Of several on one path the first
+// counts, but one that tells no size is hardly what people mean.
+func (r *reading) volumeWhere(key, is string, labels map[string]string) (found string) {
 	for _, slot := range slots(r.values, "mp") {
-		if labels[slot] == "" && r.isMount(slot, key, is) {
+		if labels[slot] != "" || !r.isMount(slot, key, is) {
+			continue
+		}
+		if _, isSayable := sizeOf(pve.ParseLine(r.values[slot], "volume"), cty.NilVal); isSayable {
 			return slot
 		}
+		found = cmp.Or(found, slot)
 	}
-	return ""
+	return found
 }
 
 // isMount reports whether the volume or the path of a mount point is the given

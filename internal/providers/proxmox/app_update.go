@@ -22,6 +22,9 @@ type work struct {
 	cfg     config
 	edits   []resource.Edit
 	changed bool // something was done to it
+	// isMarked says that it carries our marker; without it is only while it is
+	// being taken over.
+	isMarked bool
 }
 
 // updateApp makes the job's edits, after it has seen that the container is ours
@@ -76,7 +79,8 @@ func (w *work) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, marker := resource.Split(w.cfg.coming["description"]); !isOurs(marker, w.job.Marker) {
+	_, marker := resource.Split(w.cfg.coming["description"])
+	if w.isMarked = isOurs(marker, w.job.Marker); !w.isMarked && !(w.job.Adopt && marker == (resource.Marker{})) {
 		return providers.ErrStranger{ID: w.job.ID, Why: describeOther(marker)}
 	}
 	return nil
@@ -127,14 +131,15 @@ func valueMapAt(v cty.Value, key string) cty.Value {
 	return cty.NullVal(v.Type().ElementType())
 }
 
-// make carries the edits out: first what the configuration takes, then what
-// volumes need, at last, and once, what needs a stop and a start.
+// make carries the edits out: first what makes volumes larger, so that no line
+// of the configuration tells an old size, then what the configuration takes, at
+// last, and once, what needs a stop and a start.
 func (w *work) make(ctx context.Context) error {
-	c, restart, err := w.configure(ctx)
-	if err != nil {
+	if err := w.resize(ctx); err != nil {
 		return err
 	}
-	if err := w.resize(ctx, c); err != nil {
+	c, restart, err := w.configure(ctx)
+	if err != nil {
 		return err
 	}
 	if err := w.setPool(ctx, c); err != nil {
@@ -178,6 +183,9 @@ func (w *work) gather() (c *change, restart bool) {
 			c.add(e)
 		}
 	}
+	if w.job.Adopt && !w.isMarked {
+		c.mark()
+	}
 	for _, e := range w.edits {
 		restart = restart || e.Effect == resource.Restart && c.waitsAfter(e)
 	}
@@ -215,12 +223,33 @@ func (w *work) despite(ctx context.Context, cause error) error {
 	if err := w.read(ctx); err != nil {
 		return cause
 	}
-	if left, _ := w.gather(); w.cfg.digest() == before || len(left.forms()) > 0 {
+	if w.cfg.digest() == before || !w.isMade() {
 		return cause
 	}
 	w.changed = true
 	w.job.Report.Warn(fmt.Sprintf("the change was made, but Proxmox says: %v", cause))
 	return nil
+}
+
+// isMade reports whether the configuration holds what the edits want of it.
+func (w *work) isMade() bool {
+	kind, c := w.p.kinds["app"], w.newChange()
+	now := attrsOf(kind, w.cfg.coming, w.job.Want.Want, c.prior)
+	for _, e := range w.edits {
+		a, have := kind.Schema.At(e.Path), valueAt(now, e.Path)
+		switch {
+		case e.Effect != resource.Live && e.Effect != resource.Restart:
+		case a == nil && e.New.IsNull(): // another line may have had the same name
+			if _, still := w.cfg.coming[resource.Text(e.Old, "slot")]; still {
+				return false
+			}
+		case a == nil && have.IsNull():
+			return false
+		case a != nil && c.keyOf(e.Path) != "" && !e.New.IsNull() && !means(a, e.New, have):
+			return false
+		}
+	}
+	return true
 }
 
 // sendConfig sends the change of the configuration: in one request, or where a
@@ -257,7 +286,9 @@ func (w *work) put(ctx context.Context, form url.Values) error {
 	return err
 }
 
-func (w *work) resize(ctx context.Context, c *change) error {
+// resize makes volumes larger, and reads anew what it changed.
+func (w *work) resize(ctx context.Context) error {
+	c, _ := w.gather()
 	for _, slot := range slices.Sorted(maps.Keys(c.grow)) {
 		form := url.Values{"disk": {slot}, "size": {resizeText(c.grow[slot])}}
 		path := containerPath(w.guest.Node, w.guest.VMID, "resize")
@@ -271,7 +302,10 @@ func (w *work) resize(ctx context.Context, c *change) error {
 		}
 		w.changed = true
 	}
-	return nil
+	if len(c.grow) == 0 {
+		return nil
+	}
+	return w.read(ctx)
 }
 
 func (w *work) setPool(ctx context.Context, c *change) error {

@@ -89,6 +89,15 @@ func (c *change) add(e resource.Edit) {
 	}
 }
 
+// mark adds our marker to the notes that are there, or that are to be.
+func (c *change) mark() {
+	notes, isSet := c.set["description"]
+	if !isSet {
+		notes = c.values["description"]
+	}
+	c.set["description"] = resource.Join(notes, c.marker)
+}
+
 // attribute sets or unsets a key of its own. What Proxmox requires goes back
 // to its default instead of away, or stays.
 func (c *change) attribute(name string, v cty.Value) {
@@ -148,6 +157,9 @@ func (c *change) env(e resource.Edit) {
 func (c *change) line(slot, first string) *pve.Line {
 	if c.lines[slot] == nil {
 		line := pve.ParseLine(c.values[slot], first)
+		if now := pve.ParseLine(c.cfg.current[slot], first); first == "volume" && now.Value(first) == line.Value(first) {
+			line.Set("size", now.Value("size")) // what waits may be older than the last growth
+		}
 		c.lines[slot] = &line
 	}
 	return c.lines[slot]
@@ -196,8 +208,10 @@ func (c *change) mount(slot, name string, v cty.Value) {
 	line := pve.ParseLine(c.values[slot], "volume")
 	switch {
 	case name == "size":
-		if n := bytesOf(v); n > parseSize(line.Value("size")) {
-			c.grow[slot] = n
+		if now := pve.ParseLine(c.cfg.current[slot], "volume"); bytesOf(v) > parseSize(now.Value("size")) {
+			c.grow[slot] = bytesOf(v)
+		} else {
+			c.line(slot, "volume") // has that size, if what waits does not tell another one
 		}
 	case name == "storage":
 		if to := encode(v, ""); to != "" && to != storageOf(line.Value("volume")) {

@@ -1,10 +1,12 @@
 package proxmox
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
@@ -32,9 +34,10 @@ func (c *change) targets() map[string]string {
 //
 // A delete of a key with a waiting value would be lost: the node brings the
 // value in at the next stop all the same (seen on 9.2). So the value is taken
-// back in a request before.
+// back in a request before. And a container has to be without protection before
+// its volumes and mounts are changed, not at the same time.
 func (c *change) forms() []url.Values {
-	var set = url.Values{}
+	before, set := url.Values{}, url.Values{}
 	var remove, revert, first []string
 	for key, target := range c.targets() {
 		coming, comes := c.cfg.coming[key]
@@ -55,16 +58,20 @@ func (c *change) forms() []url.Values {
 	}
 	setKeys(set, "delete", remove)
 	setKeys(set, "revert", revert)
-	if len(first) > 0 {
-		before := url.Values{}
-		setKeys(before, "revert", first)
-		return []url.Values{before, set}
+	setKeys(before, "revert", first)
+	if c.unprotects() && slices.ContainsFunc(slices.Concat(remove, slices.Collect(maps.Keys(set))), isDriveKey) {
+		before.Set("protection", "0")
 	}
-	if len(set) > 0 {
-		return []url.Values{set}
-	}
-	return nil
+	return slices.DeleteFunc([]url.Values{before, set}, func(form url.Values) bool { return len(form) == 0 })
 }
+
+// unprotects reports whether a container loses its protection.
+func (c *change) unprotects() bool {
+	target, touched := c.targets()["protection"]
+	return touched && pve.IsOn(c.cfg.current["protection"]) && !pve.IsOn(target)
+}
+
+func isDriveKey(key string) bool { return key == "rootfs" || isSlot(key, "mp") }
 
 func setKeys(form url.Values, name string, keys []string) {
 	if len(keys) > 0 {

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -78,7 +79,7 @@ var appRules = map[string]rule{
 // judgeApp tells what it takes to make one edit of a container. To take back
 // what waits for a restart takes none, and to take away what Proxmox would
 // assume anyway takes nothing at all.
-func judgeApp(e resource.Edit, _ resource.Resource, live resource.Seen) resource.Verdict {
+func judgeApp(e resource.Edit, want resource.Resource, live resource.Seen) resource.Verdict {
 	r, verdict := findRule(e.Path), resource.Verdict{}
 	switch {
 	case e.New.IsNull() && same(e.Old, nothingOf(e.Old.Type(), fieldOf(e.Path))):
@@ -93,7 +94,17 @@ func judgeApp(e resource.Edit, _ resource.Resource, live resource.Seen) resource
 	if verdict.Effect == resource.Restart && live.InForce != cty.NilVal && isInForce(e, live.InForce) {
 		verdict.Effect = resource.Live
 	}
+	needsLeave := verdict.Effect == resource.Live || verdict.Effect == resource.Restart
+	if needsLeave && isDrive(e.Path) && isTrue(live.Object.Attrs, "protection") && isTrue(want.Want, "protection") {
+		return resource.Verdict{Effect: resource.Refused, Reason: "it is protected, and so Proxmox changes none of its volumes and mounts",
+			Hint: "set protection = false in the same change, and true again afterwards"}
+	}
 	return verdict
+}
+
+// isDrive reports whether a path leads to a line of a volume or mount.
+func isDrive(path resource.Path) bool {
+	return slices.Contains([]string{"disk", "volume", "bind"}, path[0])
 }
 
 // isInForce reports whether what an edit wants is there, under what waits.
@@ -143,15 +154,26 @@ func judgeVMID(e resource.Edit, _ resource.Seen) resource.Verdict {
 	return resource.Verdict{Effect: resource.Replace, Reason: "Proxmox cannot renumber a container"}
 }
 
-// judgeOrigin is for what a container was made from. It cannot be read back,
-// so of a container that was taken over it is only noted.
+// judgeOrigin is for what a container was made from. It cannot be read back, so
+// of a container that was taken over it is only noted; and to say no more what
+// it was changes nothing by itself.
 func judgeOrigin(e resource.Edit, live resource.Seen) resource.Verdict {
-	if isAdopted(live) || e.New.IsNull() && e.Old.IsNull() {
+	if isAdopted(live) || e.New.IsNull() || !hasOrigin(live) {
 		return resource.Verdict{Effect: resource.Record}
 	}
 	return resource.Verdict{Effect: resource.Replace,
 		Reason: "a container is made from its template or image once; another one means another container",
 		Hint:   fmt.Sprintf("add %s to ignore_changes in its lifecycle block to keep the container", e.Path)}
+}
+
+// hasOrigin reports whether it is recorded what a container was made from.
+func hasOrigin(live resource.Seen) bool {
+	for _, name := range []string{"template", "image", "clone"} {
+		if !resource.Attribute(live.Object.Attrs, name).IsNull() {
+			return true
+		}
+	}
+	return false
 }
 
 // isAdopted reports whether state knows nothing yet of what is there.

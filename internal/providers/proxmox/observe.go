@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -51,7 +52,13 @@ func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (pro
 		p.learnRights(ctx)
 		return nil
 	})
+	var notes diag.List
+	g.Go(func() error {
+		notes = p.notesOnTemplates(ctx, all.survey(p.Host, version.Text, p.Range), targets)
+		return nil
+	})
 	_ = g.Wait() // what could not be looked at is Unknown, not an error
+	found.Survey.Notes = notes
 	return found, ctx.Err()
 }
 
@@ -106,10 +113,14 @@ func (p *Provider) surveyBridges(ctx context.Context, s *resource.Survey, nodes 
 	}
 }
 
-// appID returns the VMID to look at: the recorded one, else the one asked for.
+// appID returns the VMID to look at: the recorded one, else the one to take
+// over, else the one asked for.
 func appID(t providers.Target) string {
 	if t.Prior != nil {
 		return t.Prior.ID
+	}
+	if t.Adopt != "" {
+		return t.Adopt
 	}
 	if t.Want != nil {
 		return numberText(resource.Attribute(t.Want.Want, "vmid"))

@@ -86,9 +86,12 @@ func (p *Provider) createPolicy(ctx context.Context, job providers.Job) (resourc
 		job.Report.Warn("it covers no guest yet; the job is made with its first one")
 		return p.policyObject(job), nil
 	}
-	form, _ := policyForm(job)
+	form, _, err := p.jobForm(ctx, job)
+	if err != nil {
+		return resource.Object{}, err
+	}
 	form.Set("id", job.ID)
-	err := p.writeJob(ctx, job.ID, func() error {
+	err = p.writeJob(ctx, job.ID, func() error {
 		_, err := p.Client.Post(ctx, "/cluster/backup", form)
 		return err
 	}, func(there *backupJob) (bool, error) {
@@ -153,7 +156,10 @@ func (p *Provider) updatePolicy(ctx context.Context, job providers.Job) (resourc
 		job.Report.Warn("it covers no guest any more; the job is removed until it does")
 		return p.policyObject(job), p.removeJob(ctx, job.ID)
 	}
-	form, unset := policyForm(job)
+	form, unset, err := p.jobForm(ctx, job)
+	if err != nil {
+		return resource.Object{}, err
+	}
 	if len(unset) > 0 {
 		form.Set("delete", strings.Join(unset, ","))
 	}
