@@ -26,10 +26,11 @@ type Inventory struct {
 
 // Observe looks at the wanted resources and the recorded objects. What is
 // recorded on a host that has no provider is Unknown. Hosts that could not be
-// reached are an error, all of them together, in the order of their names.
-func Observe(ctx context.Context, set providers.Set, desired []resource.Resource, st *state.State) (Inventory, error) {
+// reached are an error, all of them together, in the order of their names. What
+// is to be made anew, all instances of a block included, is looked at as such.
+func Observe(ctx context.Context, set providers.Set, desired []resource.Resource, st *state.State, anew ...addr.Addr) (Inventory, error) {
 	inv := Inventory{Seen: map[addr.Addr]resource.Seen{}, Surveys: map[string]resource.Survey{}}
-	targets := targetsByHost(desired, st)
+	targets := targetsByHost(desired, st, anew)
 	hosts := make([]string, 0, len(targets))
 	for host, list := range targets {
 		if _, ok := set[host]; ok {
@@ -66,13 +67,14 @@ func Observe(ctx context.Context, set providers.Set, desired []resource.Resource
 
 // targetsByHost joins what is wanted with what is recorded. Something recorded
 // on another host than it is now wanted on is looked at where it is.
-func targetsByHost(desired []resource.Resource, st *state.State) map[string][]providers.Target {
+func targetsByHost(desired []resource.Resource, st *state.State, anew []addr.Addr) map[string][]providers.Target {
 	byHost := map[string][]providers.Target{}
 	wanted := make(map[addr.Addr]bool, len(desired))
 	for i := range desired {
 		r := &desired[i]
 		wanted[r.Addr] = true
 		t := providers.Target{Addr: r.Addr, Want: r, Marker: resource.Marker{Lineage: st.Lineage, Addr: r.Addr}}
+		t.Anew = slices.ContainsFunc(anew, func(a addr.Addr) bool { return a == r.Addr || a == r.Addr.Block() })
 		host := r.Host
 		if o, ok := st.Objects[r.Addr]; ok {
 			t.Prior, t.Marker.Nonce, host = &o, o.Nonce, o.Host

@@ -98,7 +98,7 @@ func (l listing) survey(host, version string, ids resource.IDRange) resource.Sur
 		case "lxc", "qemu":
 			s.Guests = append(s.Guests, resource.Guest{
 				ID: int(r.VMID), Node: r.Node, Name: r.Name, Type: r.Type,
-				Running: r.Status == "running", Template: bool(r.Template), Pool: r.Pool,
+				Running: r.Status == "running", Template: bool(r.Template), Pool: r.Pool, Disk: uint64(max(r.MaxDisk, 0)),
 			})
 		}
 	}
