@@ -163,7 +163,7 @@ func (n *needed) bridge(nic cty.Value) {
 	// A network of another zone has its privileges there, and which zone that is
 	// nobody tells.
 	_, isThere := n.answers.bridges[nodeOf(n.survey, n.proposal.Want)][name]
-	n.all = append(n.all, need{"SDN.Use", paths, !isThere})
+	n.all = append(n.all, need{"SDN.Use", paths, isThere})
 }
 
 // update adds up what each edit takes.
