@@ -41,7 +41,9 @@ func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (pro
 func (p *Provider) seeAll(ctx context.Context, all listing, targets []providers.Target, into map[addr.Addr]resource.Seen) {
 	jobs := p.listJobsOnce()
 	seen := make([]resource.Seen, len(targets))
-	overlap(p.Parallel, len(targets), func(i int) { seen[i] = p.see(ctx, all, jobs, targets[i]) })
+	// Twice as many as the client has requests under way, so that none of these
+	// stands idle while answers are read.
+	overlap(2*p.Parallel, len(targets), func(i int) { seen[i] = p.see(ctx, all, jobs, targets[i]) })
 	for i, t := range targets {
 		into[t.Addr] = seen[i]
 	}
@@ -97,12 +99,12 @@ func (p *Provider) missed(templates, others []providers.Target, seen map[addr.Ad
 		if t.Addr.Kind != "app" || t.Want == nil {
 			continue
 		}
-		for _, template := range impliedTemplates(*t.Want) {
-			if stays(t, seen[t.Addr]) {
-				idle[template.Addr] = true
-			} else {
-				needed[template.Addr] = true
-			}
+		if at, from, implies := impliedOrigin(*t.Want); !implies {
+			continue
+		} else if template := impliedAddr(t.Want.Host, at, from); stays(t, seen[t.Addr]) {
+			idle[template] = true
+		} else {
+			needed[template] = true
 		}
 	}
 	var missed []providers.Target
