@@ -129,8 +129,11 @@ func (c *checker) nodeNames() []string {
 }
 
 // isBefore reports whether the host is known to run an older release.
-func (c *checker) isBefore(major, minor int) bool {
-	v, err := pve.ParseVersion(c.survey.Version)
+func (c *checker) isBefore(major, minor int) bool { return olderThan(c.survey.Version, major, minor) }
+
+// olderThan reports whether a release is known to be an older one.
+func olderThan(version string, major, minor int) bool {
+	v, err := pve.ParseVersion(version)
 	return err == nil && !v.AtLeast(major, minor)
 }
 

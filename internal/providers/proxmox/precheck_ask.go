@@ -20,7 +20,7 @@ import (
 // was not asked, or found no answer, is missing, and then nothing is checked.
 type answers struct {
 	rights    rights                       // nil: not known
-	roles     func() map[string][]string   // asked only when something is missing
+	grantee   func() grantee               // asked for only when something is missing
 	bridges   map[string]map[string]bridge // by node and name
 	templates map[place]map[origin]noTemplate
 	strangers []claimed       // what guests of others have, in the order of their VMIDs
@@ -36,13 +36,14 @@ type bridge struct {
 
 // ask puts the questions, many at once.
 func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []providers.Proposal) answers {
-	a := answers{roles: func() map[string][]string { return p.askRoles(ctx) }}
+	a := answers{}
+	a.grantee = func() grantee { return p.grantee(ctx, a.rights) }
 	if p.Client == nil || len(proposals) == 0 {
 		return a
 	}
 	questions := []func(){}
 	if !p.Client.IsRoot() {
-		questions = append(questions, func() { a.rights = p.askRights(ctx) })
+		questions = append(questions, func() { a.rights = p.askRights(ctx, "") })
 	}
 	nodes := bridgedNodes(survey, proposals)
 	bridges := make([]map[string]bridge, len(nodes))

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"maps"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -33,11 +34,15 @@ func (r rights) on(at string) map[string]pve.Bool {
 	}
 }
 
-// askRights reads what the token may do. Everybody may ask it of himself;
-// without an answer nothing is checked.
-func (p *Provider) askRights(ctx context.Context) rights {
+// askRights reads what the token, or its user, may do. Everybody may ask it of
+// himself; without an answer it is nil.
+func (p *Provider) askRights(ctx context.Context, user string) rights {
+	query := url.Values{}
+	if user != "" {
+		query.Set("userid", user)
+	}
 	var found rights
-	if p.Client.Read(ctx, "/access/permissions", nil, &found) != nil {
+	if p.Client.Read(ctx, "/access/permissions", query, &found) != nil {
 		return nil
 	}
 	return found
@@ -47,10 +52,10 @@ func (p *Provider) askRights(ctx context.Context) rights {
 // ask that too.
 func (p *Provider) askRoles(ctx context.Context) map[string][]string {
 	var rows []struct{ RoleID, Privs string }
-	if p.Client.Read(ctx, "/access/roles", nil, &rows) != nil {
-		return nil
-	}
 	roles := map[string][]string{}
+	if p.Client.Read(ctx, "/access/roles", nil, &rows) != nil {
+		return roles
+	}
 	for _, r := range rows {
 		roles[r.RoleID] = words(r.Privs)
 	}
@@ -111,51 +116,83 @@ func (c *checker) tellMissing(first providers.Proposal, missing []need, sure boo
 		say, outcome = c.err, "will refuse some of it"
 	}
 	say(first.Want.Where(nil), c.who+" lacks privileges for this plan",
-		strings.Join(grants(c.who, c.answers.rights, c.answers.roles(), missing), "\n"),
+		strings.Join(c.answers.grantee().commands(missing), "\n"),
 		"host %q %s: %s", c.survey.Host, outcome, strings.Join(texts, "; ")+rest)
 }
 
 // ourRole is the role that the documentation makes.
 const ourRole = "Proximity"
 
-// grants returns the commands, to be run on a node, that give the missing
-// privileges. A role that is in force where they are missing is extended. Else
-// roles are made: since an entry of a path replaces what holds from above, each
-// has besides what is missing also what there is.
-func grants(who string, has rights, roles map[string][]string, missing []need) []string {
+// grantee is who is to get privileges, with what he has by now.
+type grantee struct {
+	who   string              // the token or user
+	has   rights              // of the token or user itself
+	user  rights              // of a token's user; nil: not known, or it is no token
+	roles map[string][]string // that there are; those that are made are added
+}
+
+// grantee asks for everything that is needed to write the commands. What a
+// token's user may do the token may ask only where it may see access at all.
+func (p *Provider) grantee(ctx context.Context, has rights) grantee {
+	g := grantee{who: p.Client.Who(), has: has, roles: p.askRoles(ctx)}
+	if user, _, isToken := strings.Cut(g.who, "!"); isToken {
+		g.user = p.askRights(ctx, user)
+	}
+	return g
+}
+
+// commands returns what to type on a node so that the missing privileges are
+// there. A role that is in force where they are missing is extended. Else roles
+// are made: since an entry of a path replaces what holds from above, each has
+// besides what is missing also what there is.
+func (g grantee) commands(missing []need) []string {
 	if len(missing) == 0 {
 		return nil
 	}
-	if role := roles[ourRole]; len(role) > 0 && inForce(has, role, missing) {
+	if role := g.roles[ourRole]; len(role) > 0 && inForce(g.has, role, missing) {
 		return []string{"pveum role modify " + ourRole + " --append 1 --privs " + strings.Join(privilegesOf(missing), ",")}
 	}
 	byPath := map[string][]need{}
 	for _, n := range missing {
-		at := grantPath(n, has)
+		at := grantPath(n, g.has)
 		byPath[at] = append(byPath[at], n)
 	}
 	var lines []string
 	made := map[string]string{} // by its privileges: the role that has them
 	for _, at := range slices.Sorted(maps.Keys(byPath)) {
-		privs := privilegesOf(byPath[at])
-		for name := range has.on(at) {
-			privs = append(privs, name)
-		}
-		slices.Sort(privs)
-		list := strings.Join(slices.Compact(privs), ",")
-		name := made[list]
-		if name == "" {
-			name = freeRole(at, roles, made)
-			made[list] = name
-			lines = append(lines, "pveum role add "+name+" --privs "+list)
-		}
-		user, _, isToken := strings.Cut(who, "!")
+		user, _, isToken := strings.Cut(g.who, "!")
 		if isToken {
-			lines = append(lines, "pveum acl modify "+at+" --tokens '"+who+"' --roles "+name)
+			lines = append(lines, g.grant(at, byPath[at], g.has, made, "--tokens '"+g.who+"'")...)
 		}
-		lines = append(lines, "pveum acl modify "+at+" --users "+user+" --roles "+name)
+		switch {
+		case !isToken:
+			lines = append(lines, g.grant(at, byPath[at], g.has, made, "--users "+user)...)
+		case g.user == nil:
+			line := g.grant(at, byPath[at], g.has, made, "--users "+user)
+			lines = append(lines, line[len(line)-1]+"  # unless the user has more than that there")
+		case len(g.user.lacking(byPath[at])) > 0:
+			lines = append(lines, g.grant(at, byPath[at], g.user, made, "--users "+user)...)
+		}
 	}
 	return lines
+}
+
+// grant returns the lines that add what is missing on a path to what there is,
+// with a role that was made already or a new one.
+func (g grantee) grant(at string, missing []need, has rights, made map[string]string, to string) []string {
+	privs := privilegesOf(missing)
+	for name := range has.on(at) {
+		privs = append(privs, name)
+	}
+	slices.Sort(privs)
+	list := strings.Join(slices.Compact(privs), ",")
+	var lines []string
+	if made[list] == "" {
+		made[list] = freeRole(at, g.roles)
+		g.roles[made[list]] = privs
+		lines = append(lines, "pveum role add "+made[list]+" --privs "+list)
+	}
+	return append(lines, "pveum acl modify "+at+" "+to+" --roles "+made[list])
 }
 
 // inForce reports whether a role seems to be given wherever something is
@@ -200,12 +237,11 @@ func grantPath(n need, has rights) string {
 }
 
 // freeRole names a role after what it is for, with a number when that is taken.
-func freeRole(at string, roles map[string][]string, made map[string]string) string {
+func freeRole(at string, roles map[string][]string) string {
 	area, _, _ := strings.Cut(strings.TrimPrefix(at, "/"), "/")
 	base := ourRole + map[string]string{"": "Host", "vms": "Guests", "storage": "Storage", "sdn": "Network", "nodes": "Node", "pool": "Pool"}[area]
-	taken := slices.Collect(maps.Values(made))
 	name := base
-	for n := 2; roles[name] != nil || slices.Contains(taken, name); n++ {
+	for n := 2; roles[name] != nil; n++ {
 		name = base + strconv.Itoa(n)
 	}
 	return name
