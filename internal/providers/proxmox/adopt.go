@@ -152,7 +152,7 @@ func sayable(b *resource.Block, v, natural cty.Value) cty.Value {
 		part := resource.Attribute(v, name)
 		isNatural := !resource.Attribute(natural, name).IsNull() && resource.Attribute(natural, name).RawEquals(part)
 		holds := a.Default == cty.NilVal && isNatural && a.Role != resource.Required && name != "memory" && name != "size"
-		if a.Role == resource.Computed || a.AtCreate || isEmpty(part) || holds || a.Check != nil && a.Check(part) != "" {
+		if a.Role == resource.Computed || a.AtCreate || isDetected(name) || isEmpty(part) || holds || a.Check != nil && a.Check(part) != "" {
 			continue
 		}
 		set[name] = part
