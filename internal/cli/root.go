@@ -46,6 +46,7 @@ func (a *app) root() *cobra.Command {
 	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + helpExitCodes + "{{end}}")
 	root.AddCommand(
 		a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
+		a.driftCommand(), a.adoptCommand(),
 		a.showCommand(), a.outputCommand(), a.stateCommand(), a.simCommand(), a.versionCommand(),
 	)
 	return root

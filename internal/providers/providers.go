@@ -48,6 +48,11 @@ type Target struct {
 	Want   *resource.Resource // nil when the configuration no longer has it
 	Prior  *resource.Object   // nil when it was never made
 	Marker resource.Marker    // what its marker has to say for it to be ours
+	// Adopt is the ID of what a person asks to take over. It may be without a
+	// marker; with the marker of somebody else it is a Stranger. Empty: nothing.
+	Adopt string
+	// Thorough asks for everything that is there, at the cost of another request.
+	Thorough bool
 }
 
 // Observation is what a look at one host found. Seen has an entry for every
@@ -66,6 +71,8 @@ type Job struct {
 	Edits  []resource.Edit   // for Update
 	Digest string            // of what the plan saw; empty: do not check
 	Marker resource.Marker   // to write, and to find before anything is changed
+	// Adopt takes over what is there without a marker: it is given one first.
+	Adopt  bool
 	Report Reporter
 }
 

@@ -1,6 +1,10 @@
 package resource
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/proximity-cli/proximity/internal/diag"
+)
 
 // Presence is what a look at the host found. "Could not look" and "is not
 // there" are different values, and only the second ever plans a create.
@@ -25,13 +29,20 @@ type Seen struct {
 	Presence Presence
 	Object   Object // Attrs and ID as they are there; only when Present
 	Digest   string // the version of what was read, for optimistic locking; may be empty
-	// Unmanaged lists settings that are there and that the language has no
-	// words for, or that were added by others, as "key: value". They are kept.
+	// Unmanaged lists settings that are there and that nobody asked for, as
+	// "key: value". They are kept.
 	Unmanaged []string
-	Pending   []string // keys whose change waits for a restart
+	Pending   []string // what waits for a restart
 	Locked    string   // what the host says it is busy with: "backup", "migrate"; empty: nothing
 	Why       string   // the reason, when Unknown or a Stranger
 	Hint      string   // what can be done about it; may be empty
+	// Unmarked says that it carries no marker yet: it is there because a person
+	// asked to take it over, and whatever comes next has to mark it.
+	Unmarked bool
+	// Leave holds what the host changes by itself and with our consent: no
+	// difference there is drift.
+	Leave []Path
+	Notes diag.List // what a person should know of it, whatever is planned
 }
 
 // Survey is what a host has, as far as it matters before a plan is shown.
@@ -43,6 +54,7 @@ type Survey struct {
 	Storages []Storage
 	Guests   []Guest
 	Range    IDRange
+	Notes    diag.List // what a person should know of the host
 }
 
 // Node is one node of a cluster.

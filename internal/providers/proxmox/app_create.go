@@ -287,6 +287,9 @@ func (p *Provider) converge(ctx context.Context, job providers.Job, node string)
 func (p *Provider) look(ctx context.Context, t providers.Target, guest row, wait bool) (resource.Object, error) {
 	id := fmt.Sprint(int64(guest.VMID))
 	cfg, err := p.readConfig(ctx, guest.Node, id, guest.Status == "running")
+	if err == nil && guest.Status == "running" {
+		cfg.raw, err = p.readRaw(ctx, guest.Node, id)
+	}
 	if err != nil {
 		return resource.Object{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,12 +40,17 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	if err != nil {
 		return unknown(err)
 	}
+	if t.Thorough && status == "running" {
+		if cfg.raw, err = p.readRaw(ctx, guest.Node, id); err != nil {
+			return unknown(err)
+		}
+	}
 	if isBare(cfg) {
 		return resource.Seen{Locked: cfg.coming["lock"], Why: fmt.Sprintf("%s is just being made or removed", id)}
 	}
 	_, marker := resource.Split(cfg.coming["description"])
 	switch {
-	case isOurs(marker, t.Marker):
+	case isOurs(marker, t.Marker) || t.Adopt == id && marker == (resource.Marker{}):
 		return p.seen(ctx, t, guest, status, cfg)
 	case marker == (resource.Marker{}) && hasRecordedAddress(cfg, t.Prior):
 		return resource.Seen{
@@ -71,10 +77,11 @@ func hasRecordedAddress(cfg config, prior *resource.Object) bool {
 	return false
 }
 
-// notOurs is a stranger where something was recorded. Where nothing was, the
-// thing that is wanted is not there, and its VMID is taken, which Precheck says.
+// notOurs is a stranger where something was recorded, or was to be taken over.
+// Where nothing was, the thing that is wanted is not there, and its VMID is
+// taken, which Precheck says.
 func (p *Provider) notOurs(t providers.Target, why string) resource.Seen {
-	if t.Prior == nil {
+	if t.Prior == nil && t.Adopt == "" {
 		return resource.Seen{Presence: resource.Gone}
 	}
 	return resource.Seen{Presence: resource.Stranger, Why: why}
@@ -145,10 +152,11 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	kind := p.kinds["app"]
 	r := newReading(kind, values, want, prior)
 	set := r.attrs()
+	set["pool"] = textOrNull(guest.Pool)
+	unmanaged := slices.Concat(unaskedOf(kind, set, want, prior), r.others(), cfg.raw)
 	remember(kind, set, want, prior)
 	set["host"] = cty.StringVal(p.Host)
 	set["node"] = cty.StringVal(guest.Node)
-	set["pool"] = textOrNull(guest.Pool)
 	set["running"] = cty.BoolVal(status == "running")
 	set["status"] = cty.StringVal(status)
 	set["id"] = cty.NumberIntVal(int64(guest.VMID))
@@ -156,6 +164,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	p.addAddresses(ctx, set, guest, prior)
 	object := resource.Object{
 		Addr: t.Addr, Host: p.Host, ID: id, Nonce: t.Marker.Nonce, Schema: kind.Version, Attrs: kind.Schema.Value(set),
+		Kept: unmanaged,
 	}
 	if object.Nonce == "" {
 		_, marker := resource.Split(cfg.coming["description"])
@@ -164,10 +173,13 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	if t.Prior != nil {
 		object.Changed = t.Prior.Changed
 	}
-	return resource.Seen{
+	seen := resource.Seen{
 		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
-		Unmanaged: append(r.others(), cfg.raw...), Pending: cfg.waiting,
+		Unmanaged: unmanaged, Pending: cfg.waiting, Leave: leaves(t, guest, cfg),
+		Unmarked: t.Adopt != "" && object.Nonce == "",
 	}
+	seen.Notes = notesOn(t, guest, seen)
+	return seen
 }
 
 // remember fills in what cannot be read back: blocks and attributes that only

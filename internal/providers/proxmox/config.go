@@ -77,6 +77,14 @@ func (p *Provider) readPending(ctx context.Context, node, id string) (config, er
 	return c, nil
 }
 
+// readRaw reads the lines of lxc itself, which the list of pending changes
+// leaves out.
+func (p *Provider) readRaw(ctx context.Context, node, id string) ([]string, error) {
+	var answer struct{ LXC json.RawMessage }
+	err := p.Client.Read(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, &answer)
+	return rawLines(answer.LXC), err
+}
+
 // rawLines reads [["lxc.key","value"],…]; what is not of that form is left out.
 func rawLines(data json.RawMessage) []string {
 	var pairs [][]pve.Text

@@ -16,7 +16,7 @@ import (
 // new guest the status is "unknown".
 type row struct {
 	Type, Node, Name, Status, Pool, Lock, Tags, Storage, Content string
-	PluginType                                                   string
+	PluginType, HAState                                          string
 	VMID, MaxMem, Mem, MaxDisk, Disk                             pve.Int
 	MaxCPU                                                       pve.Float
 	Template, Shared                                             pve.Bool

@@ -106,10 +106,14 @@ func (p *Provider) surveyBridges(ctx context.Context, s *resource.Survey, nodes 
 	}
 }
 
-// appID returns the VMID to look at: the recorded one, else the one asked for.
+// appID returns the VMID to look at: the recorded one, else the one to take
+// over, else the one asked for.
 func appID(t providers.Target) string {
 	if t.Prior != nil {
 		return t.Prior.ID
+	}
+	if t.Adopt != "" {
+		return t.Adopt
 	}
 	if t.Want != nil {
 		return numberText(resource.Attribute(t.Want.Want, "vmid"))
