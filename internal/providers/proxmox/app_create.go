@@ -38,7 +38,7 @@ func (p *Provider) createApp(ctx context.Context, job providers.Job) (resource.O
 		}
 		return made, err
 	}
-	return object, nil
+	return p.withOrigin(object, form.Get("ostemplate")), nil
 }
 
 // nodeFor returns the node that a container is wanted on; on a host with one

@@ -130,9 +130,12 @@ func judgeVMID(e resource.Edit, _ resource.Seen) resource.Verdict {
 
 // judgeOrigin is for what a container was made from. It cannot be read back, so
 // of a container that was taken over it is only noted; and to say no more what
-// it was changes nothing by itself.
+// it was changes nothing by itself. Nor does another version of a template: it
+// matters when a container is made.
 func judgeOrigin(e resource.Edit, live resource.Seen) resource.Verdict {
-	if isAdopted(live) || e.New.IsNull() || !hasOrigin(live) {
+	switch {
+	case isAdopted(live) || e.New.IsNull() || !hasOrigin(live),
+		e.Path[0] == "template" && e.New.IsKnown() && !e.Old.IsNull() && isSameTemplate(e.Old.AsString(), e.New.AsString()):
 		return resource.Verdict{Effect: resource.Record}
 	}
 	return resource.Verdict{Effect: resource.Replace,

@@ -66,6 +66,8 @@ func appAttrs() map[string]*resource.Attr {
 		"restart":      ours(text("What to do when a change needs a restart: auto or manual", oneOf("auto", "manual"))),
 		"backup":       ours(text("The backup policy that covers it", nil)),
 
+		"made_from": computed(cty.String, "The file of the template or image it was made from"),
+
 		"id":     computed(cty.Number, "Its VMID"),
 		"ip":     computed(cty.String, "Its first address, without prefix length"),
 		"ips":    computed(cty.List(cty.String), "All its addresses, without prefix lengths"),

@@ -39,20 +39,30 @@ func (t *templates) find(ctx context.Context, at place, from origin) (string, er
 	if from.attr == "template" && isVolumeID(from.spec) {
 		return from.spec, nil
 	}
-	t.mu.Lock()
-	volid := t.found[key(at, from)]
-	t.mu.Unlock()
-	if volid != "" {
+	v, err, _ := t.fetches.Do("find "+key(at, from), func() (any, error) {
+		if volid := t.remembered(at, from); volid != "" {
+			return volid, nil
+		}
+		files, err := t.files(ctx, at)
+		if err != nil {
+			return "", err
+		}
+		volid := newest(files, from)
+		if volid != "" {
+			t.remember(at, from, volid)
+		}
 		return volid, nil
-	}
-	files, err := t.files(ctx, at)
+	})
 	if err != nil {
 		return "", err
 	}
-	if volid = newest(files, from); volid != "" {
-		t.remember(at, from, volid)
-	}
-	return volid, nil
+	return v.(string), nil
+}
+
+func (t *templates) remembered(at place, from origin) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.found[key(at, from)]
 }
 
 func (t *templates) remember(at place, from origin, volid string) {
