@@ -327,12 +327,28 @@ func (p *planner) say(d diag.Diagnostic) { p.plan.Diagnostics = append(p.plan.Di
 // finish puts the changes in order, indexes them and makes the steps.
 func (p *planner) finish() {
 	p.leaveOut()
+	if !p.Select.Destroy {
+		for _, host := range slices.Sorted(maps.Keys(p.Surveys)) {
+			p.plan.Diagnostics = append(p.plan.Diagnostics, p.Surveys[host].Notes...)
+		}
+	}
 	slices.SortFunc(p.plan.Changes, func(a, b Change) int { return addr.Compare(a.Addr, b.Addr) })
 	p.plan.index = make(map[addr.Addr]int, len(p.plan.Changes))
 	for i, c := range p.plan.Changes {
 		p.plan.index[c.Addr] = i
 	}
-	addSteps(p.plan)
+	addSteps(p.plan, p.groups())
+}
+
+// groups returns what does one job together, as wanted.
+func (p *planner) groups() [][]addr.Addr {
+	var groups [][]addr.Addr
+	for _, r := range p.Desired {
+		if kind := p.Kinds[r.Addr.Kind]; kind != nil && kind.Rolling && len(r.Needs) > 1 {
+			groups = append(groups, r.Needs)
+		}
+	}
+	return groups
 }
 
 // leaveOut takes out lasting things that only what is there already was made

@@ -21,6 +21,9 @@ type Kind struct {
 	// Lasting things are shared with others and never dropped: a template
 	// stays where it was downloaded to. They are not recorded in state.
 	Lasting bool
+	// Rolling kinds name others that do one job together, such as the guests of
+	// one backup policy: they are interrupted one after the other.
+	Rolling bool
 	// Implies returns further resources that one needs and that nobody writes:
 	// the template a container is made from. It gets the resource as wanted,
 	// possibly with unknown parts. Nil: none.

@@ -38,7 +38,16 @@ func (p *Provider) createApp(ctx context.Context, job providers.Job) (resource.O
 		}
 		return made, err
 	}
-	return p.withOrigin(object, form.Get("ostemplate")), nil
+	object.Attrs = p.madeFrom(object.Attrs, form.Get("ostemplate"))
+	return object, nil
+}
+
+// madeFrom notes the file that a container was made from: it cannot be read
+// back, and tells later whether there is a newer one.
+func (p *Provider) madeFrom(attrs cty.Value, volid string) cty.Value {
+	set := attrs.AsValueMap()
+	set["made_from"] = textOrNull(volid)
+	return p.kinds["app"].Schema.Value(set)
 }
 
 // nodeFor returns the node that a container is wanted on; on a host with one

@@ -51,9 +51,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	_, marker := resource.Split(cfg.coming["description"])
 	switch {
 	case isOurs(marker, t.Marker) || t.Adopt == id && marker == (resource.Marker{}):
-		seen := p.seen(ctx, t, guest, status, cfg)
-		seen.Notes = append(seen.Notes, p.newerTemplate(ctx, all, t, seen)...)
-		return seen
+		return p.seen(ctx, t, guest, status, cfg)
 	case marker == (resource.Marker{}) && hasRecordedAddress(cfg, t.Prior):
 		return resource.Seen{
 			Why:  fmt.Sprintf("container %s has lost its marker, yet it has the recorded hardware address", id),
@@ -192,7 +190,6 @@ func remember(kind *resource.Kind, set map[string]cty.Value, want, prior cty.Val
 			set[name] = resource.Attribute(prior, name)
 		}
 	}
-	set["made_from"] = resource.Attribute(prior, "made_from")
 	set["port"] = resource.Attribute(prior, "port")
 	if set["port"].IsNull() && want != cty.NilVal {
 		set["port"], _ = resource.Attribute(want, "port").UnmarkDeep()

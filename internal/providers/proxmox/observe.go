@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -51,7 +52,13 @@ func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (pro
 		p.learnRights(ctx)
 		return nil
 	})
+	var notes diag.List
+	g.Go(func() error {
+		notes = p.notesOnTemplates(ctx, all.survey(p.Host, version.Text, p.Range), targets)
+		return nil
+	})
 	_ = g.Wait() // what could not be looked at is Unknown, not an error
+	found.Survey.Notes = notes
 	return found, ctx.Err()
 }
 

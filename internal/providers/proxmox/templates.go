@@ -39,30 +39,20 @@ func (t *templates) find(ctx context.Context, at place, from origin) (string, er
 	if from.attr == "template" && isVolumeID(from.spec) {
 		return from.spec, nil
 	}
-	v, err, _ := t.fetches.Do("find "+key(at, from), func() (any, error) {
-		if volid := t.remembered(at, from); volid != "" {
-			return volid, nil
-		}
-		files, err := t.files(ctx, at)
-		if err != nil {
-			return "", err
-		}
-		volid := newest(files, from)
-		if volid != "" {
-			t.remember(at, from, volid)
-		}
+	t.mu.Lock()
+	volid := t.found[key(at, from)]
+	t.mu.Unlock()
+	if volid != "" {
 		return volid, nil
-	})
+	}
+	files, err := t.files(ctx, at)
 	if err != nil {
 		return "", err
 	}
-	return v.(string), nil
-}
-
-func (t *templates) remembered(at place, from origin) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.found[key(at, from)]
+	if volid = newest(files, from); volid != "" {
+		t.remember(at, from, volid)
+	}
+	return volid, nil
 }
 
 func (t *templates) remember(at place, from origin, volid string) {
