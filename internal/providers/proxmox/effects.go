@@ -69,17 +69,8 @@ var appRules = map[string]rule{
 	"console":          waits,
 }
 
-// judgeApp tells what it takes to make one edit of a container. What needs a
-// restart waits where people have said that they will do that themselves.
-func judgeApp(e resource.Edit, want resource.Resource, live resource.Seen) resource.Verdict {
-	verdict := judgeEdit(e, live)
-	if verdict.Effect == resource.Restart && isManual(want) {
-		verdict.Effect = resource.Pending
-	}
-	return verdict
-}
-
-func judgeEdit(e resource.Edit, live resource.Seen) resource.Verdict {
+// judgeApp tells what it takes to make one edit of a container.
+func judgeApp(e resource.Edit, _ resource.Resource, live resource.Seen) resource.Verdict {
 	r := findRule(e.Path)
 	switch {
 	case r.judge != nil:

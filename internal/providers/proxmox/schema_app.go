@@ -29,7 +29,7 @@ func appKind() *resource.Kind {
 		},
 		Implies: impliedTemplates,
 		Foresee: foreseeApp,
-		Judge:   judgeApp,
+		Judge:   judgePatiently,
 	}
 }
 
