@@ -106,13 +106,17 @@ var edits = map[string]func(e *pvesim.Edit, id string, rest []string){
 			e.SetConfig(number(id), key, value)
 		}
 	},
-	"add":     func(e *pvesim.Edit, id string, rest []string) { e.AddGuest(number(id), rest[0], pairs(rest[1:])) }, // VMID NODE key=value...
-	"move":    func(e *pvesim.Edit, id string, rest []string) { e.Move(number(id), rest[0]) },                      // VMID NODE
-	"remove":  func(e *pvesim.Edit, id string, _ []string) { e.Remove(number(id)) },                                // VMID
-	"start":   func(e *pvesim.Edit, id string, _ []string) { e.SetRunning(number(id), true) },                      // VMID
-	"stop":    func(e *pvesim.Edit, id string, _ []string) { e.SetRunning(number(id), false) },                     // VMID
-	"offline": func(e *pvesim.Edit, node string, _ []string) { e.SetOffline(node, true) },                          // NODE
-	"online":  func(e *pvesim.Edit, node string, _ []string) { e.SetOffline(node, false) },                         // NODE
+	"add": func(e *pvesim.Edit, ids string, rest []string) { // VMID[,VMID...] NODE key=value...
+		for id := range strings.SplitSeq(ids, ",") {
+			e.AddGuest(number(id), rest[0], pairs(rest[1:]))
+		}
+	},
+	"move":    func(e *pvesim.Edit, id string, rest []string) { e.Move(number(id), rest[0]) },  // VMID NODE
+	"remove":  func(e *pvesim.Edit, id string, _ []string) { e.Remove(number(id)) },            // VMID
+	"start":   func(e *pvesim.Edit, id string, _ []string) { e.SetRunning(number(id), true) },  // VMID
+	"stop":    func(e *pvesim.Edit, id string, _ []string) { e.SetRunning(number(id), false) }, // VMID
+	"offline": func(e *pvesim.Edit, node string, _ []string) { e.SetOffline(node, true) },      // NODE
+	"online":  func(e *pvesim.Edit, node string, _ []string) { e.SetOffline(node, false) },     // NODE
 }
 
 func number(vmid string) int {
