@@ -21,7 +21,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
-	a, err := t.sim.serve(r.Context(), r)
+	a, err := t.sim.serve(r.Context(), asSent(r))
 	switch {
 	case err != nil:
 		return nil, err
@@ -40,6 +40,19 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		response.Body = io.NopCloser(io.MultiReader(half, brokenOff{}))
 	}
 	return response, nil
+}
+
+// asSent returns a request with its header as it would come off the wire: some clients write names of fields in their own
+// spelling.
+func asSent(r *http.Request) *http.Request {
+	sent := *r
+	sent.Header = http.Header{}
+	for name, values := range r.Header {
+		for _, value := range values {
+			sent.Header.Add(name, value)
+		}
+	}
+	return &sent
 }
 
 // brokenOff is the end of a body that did not come whole.

@@ -36,7 +36,7 @@ func Diff(kind *Kind, prior *Object, want Resource, seen Seen, seal Sealer) []Ed
 	for i := range d.edits {
 		e := &d.edits[i]
 		e.Verdict = Verdict{Effect: Live}
-		if a := kind.Schema.At(e.Path); a != nil && a.Ours || e.Old.RawEquals(e.New) {
+		if a := kind.Schema.At(e.Path); a != nil && a.Ours && !a.Judged || e.Old.RawEquals(e.New) {
 			e.Verdict = Verdict{Effect: Record}
 		} else if kind.Judge != nil {
 			e.Verdict = kind.Judge(*e, want, seen)

@@ -102,6 +102,9 @@ type Attr struct {
 	// Ours values steer the program and are unknown to the host: changing one
 	// only changes what is recorded.
 	Ours bool
+	// Judged lets Kind.Judge tell what a change of an Ours value takes, for one
+	// that sets something off.
+	Judged bool
 	// Check returns what is wrong with a known value that is not null, or "": a
 	// sentence, or its end ("must …" after the attribute's name, "is …" after
 	// the value).
@@ -143,11 +146,18 @@ func (b *Block) BlockNames() []string { return slices.Sorted(maps.Keys(b.Blocks)
 // blocks; the others are null.
 func (b *Block) Value(set map[string]cty.Value) cty.Value {
 	all := make(map[string]cty.Value, len(b.Attrs)+len(b.Blocks))
-	for name, t := range b.Type().AttributeTypes() {
-		all[name] = cty.NullVal(t)
+	fill := func(name string, typeOf func() cty.Type) {
 		if v, ok := set[name]; ok && v != cty.NilVal {
 			all[name] = v
+		} else {
+			all[name] = cty.NullVal(typeOf())
 		}
+	}
+	for name, a := range b.Attrs {
+		fill(name, func() cty.Type { return a.Type })
+	}
+	for name, n := range b.Blocks {
+		fill(name, n.Type) // types of whole blocks take a while to put together
 	}
 	return cty.ObjectVal(all)
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/proximity-cli/proximity/internal/diag"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // Presence is what a look at the host found. "Could not look" and "is not
@@ -32,10 +33,13 @@ type Seen struct {
 	// Unmanaged lists settings that are there and that nobody asked for, as
 	// "key: value". They are kept.
 	Unmanaged []string
-	Pending   []string // what waits for a restart
-	Locked    string   // what the host says it is busy with: "backup", "migrate"; empty: nothing
-	Why       string   // the reason, when Unknown or a Stranger
-	Hint      string   // what can be done about it; may be empty
+	Pending   []string // what waits for a restart: paths of attributes, or the host's own names
+	// InForce holds the attributes as they are until that restart. NilVal: nothing
+	// waits.
+	InForce cty.Value
+	Locked  string // what the host says it is busy with: "backup", "migrate"; empty: nothing
+	Why     string // the reason, when Unknown or a Stranger
+	Hint    string // what can be done about it; may be empty
 	// Unmarked says that it carries no marker yet: it is there because a person
 	// asked to take it over, and whatever comes next has to mark it.
 	Unmarked bool
@@ -64,7 +68,6 @@ type Node struct {
 	Memory    uint64
 	MemoryUse uint64
 	CPUs      int
-	Bridges   []string // nil: not asked
 }
 
 // Storage is one storage as one node sees it.
@@ -85,6 +88,8 @@ type Guest struct {
 	Running  bool
 	Template bool
 	Pool     string
+	Disk     uint64  // bytes of its root disk; 0: not known
+	Ours     *Object // what was seen of it when it is ours; nil: somebody else's, or not looked at
 }
 
 // IDRange is the range from which new VMIDs are taken, both ends included.

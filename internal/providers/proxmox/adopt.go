@@ -98,10 +98,7 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*prov
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := p.readConfig(ctx, guest.Node, id, status == "running")
-	if err == nil && status == "running" {
-		cfg.raw, err = p.readRaw(ctx, guest.Node, id)
-	}
+	cfg, err := p.readConfig(ctx, guest.Node, id, fullViewOf(status))
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +152,7 @@ func sayable(b *resource.Block, v, natural cty.Value) cty.Value {
 		part := resource.Attribute(v, name)
 		isNatural := !resource.Attribute(natural, name).IsNull() && resource.Attribute(natural, name).RawEquals(part)
 		holds := a.Default == cty.NilVal && isNatural && a.Role != resource.Required && name != "memory" && name != "size"
-		if a.Role == resource.Computed || a.AtCreate || isEmpty(part) || holds || a.Check != nil && a.Check(part) != "" {
+		if a.Role == resource.Computed || a.AtCreate || isDetected(name) || isEmpty(part) || holds || a.Check != nil && a.Check(part) != "" {
 			continue
 		}
 		set[name] = part

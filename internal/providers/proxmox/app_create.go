@@ -139,7 +139,7 @@ func createForm(job providers.Job, template string) url.Values {
 	}
 	setParam(form, "ssh-public-keys", encode(resource.Attribute(want, "ssh_keys"), "\n"))
 	if env := valueMap(want, "env"); len(env) > 0 {
-		form.Set("env", encodeEnv(plainEnv(env)))
+		form.Set("env", environment(nil).with(plainEnv(env)).String())
 	}
 	setBlocks(form, want)
 	setMounts(form, want)
@@ -295,10 +295,7 @@ func (p *Provider) converge(ctx context.Context, job providers.Job, node string)
 // moment, so that others can be told the address.
 func (p *Provider) look(ctx context.Context, t providers.Target, guest row, wait bool) (resource.Object, error) {
 	id := fmt.Sprint(int64(guest.VMID))
-	cfg, err := p.readConfig(ctx, guest.Node, id, guest.Status == "running")
-	if err == nil && guest.Status == "running" {
-		cfg.raw, err = p.readRaw(ctx, guest.Node, id)
-	}
+	cfg, err := p.readConfig(ctx, guest.Node, id, fullViewOf(guest.Status)) // all that is there counts as there
 	if err != nil {
 		return resource.Object{}, err
 	}

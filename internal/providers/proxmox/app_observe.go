@@ -36,14 +36,13 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	if err != nil {
 		return unknown(err)
 	}
-	cfg, err := p.readConfig(ctx, guest.Node, id, status == "running")
+	view := viewOf(status)
+	if t.Thorough {
+		view = fullViewOf(status)
+	}
+	cfg, err := p.readConfig(ctx, guest.Node, id, view)
 	if err != nil {
 		return unknown(err)
-	}
-	if t.Thorough && status == "running" {
-		if cfg.raw, err = p.readRaw(ctx, guest.Node, id); err != nil {
-			return unknown(err)
-		}
 	}
 	if isBare(cfg) {
 		return resource.Seen{Locked: cfg.coming["lock"], Why: fmt.Sprintf("%s is just being made or removed", id)}
@@ -143,13 +142,8 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 		prior = t.Prior.Attrs
 	}
 	id := fmt.Sprint(int64(guest.VMID))
-	// What waits for a restart that people have said they will do themselves counts
-	// as done; else it is still to do, also when an earlier run was cut short.
-	values := cfg.current
-	if firstText("restart", want, prior) == "manual" {
-		values = cfg.coming
-	}
 	kind := p.kinds["app"]
+	values, pending, inForce := standing(kind, cfg, want, prior)
 	r := newReading(kind, values, want, prior)
 	set := r.attrs()
 	set["pool"] = textOrNull(guest.Pool)
@@ -175,7 +169,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	}
 	seen := resource.Seen{
 		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
-		Unmanaged: unmanaged, Pending: cfg.waiting, Leave: leaves(t, guest, cfg),
+		Unmanaged: unmanaged, Pending: pending, InForce: inForce, Leave: leaves(t, guest, cfg),
 		Unmarked: t.Adopt != "" && object.Nonce == "",
 	}
 	seen.Notes = notesOn(t, guest, seen)

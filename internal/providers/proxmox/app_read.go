@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -15,6 +14,10 @@ import (
 
 // reading turns a configuration into an app's attributes. Want and prior tell
 // which labels and spellings people use for what Proxmox only numbers.
+//
+// Nothing is lost: a key, or a field of a line, that the language has no words
+// for, or whose value it would not accept, is listed by others, and no change
+// of anything else touches it.
 type reading struct {
 	kind        *resource.Kind
 	values      map[string]string
@@ -25,9 +28,7 @@ type reading struct {
 
 func newReading(kind *resource.Kind, values map[string]string, want, prior cty.Value) *reading {
 	want, _ = want.UnmarkDeep()
-	return &reading{kind: kind, values: values, want: want, prior: prior, read: map[string]bool{
-		"digest": true, "arch": true, "ostype": true, "lock": true, "parent": true, "template": true, "snapstate": true,
-	}}
+	return &reading{kind: kind, values: values, want: want, prior: prior, read: map[string]bool{"digest": true}}
 }
 
 // attrs returns what can be read back. What Proxmox has defaults for is never
@@ -35,27 +36,22 @@ func newReading(kind *resource.Kind, values map[string]string, want, prior cty.V
 func (r *reading) attrs() map[string]cty.Value {
 	notes, _ := resource.Split(strings.TrimRight(r.take("description"), "\n"))
 	set := map[string]cty.Value{
-		"hostname":     textOrNull(r.take("hostname")),
 		"description":  cty.StringVal(notes),
+		"unprivileged": r.key(r.kind.Schema.Attrs["unprivileged"], "unprivileged"),
 		"tags":         r.tags(),
-		"protection":   boolean(r.take("protection"), false),
-		"cores":        numberOrNull(r.take("cores")),
-		"cpu_limit":    numberOrNull(r.take("cpulimit")),
-		"cpu_units":    numberOrNull(r.take("cpuunits")),
-		"memory":       mebibyteValue(r.take("memory"), 512),
-		"swap":         mebibyteValue(r.take("swap"), 512),
-		"unprivileged": boolean(r.take("unprivileged"), false),
-		"hook":         textOrNull(r.take("hookscript")),
-		"timezone":     textOrNull(r.take("timezone")),
-		"entrypoint":   textOrNull(r.take("entrypoint")),
 		"env":          r.env(),
 		"disk":         r.disk(),
 		"network":      r.labelled("network", r.networks()),
 		"device":       r.labelled("device", r.devices()),
-		"dns":          r.dns(),
-		"features":     r.features(),
+		"dns":          r.keys("dns", dnsKeys),
+		"features":     r.line("features", featureKeys, "features", ""),
 		"startup":      r.startup(),
-		"console":      r.console(),
+		"console":      r.keys("console", consoleKeys),
+	}
+	for name, key := range scalarKeys {
+		if _, done := set[name]; !done {
+			set[name] = r.key(r.kind.Schema.Attrs[name], key)
+		}
 	}
 	volumes, binds := r.mounts()
 	set["volume"], set["bind"] = r.labelled("volume", volumes), r.labelled("bind", binds)
@@ -69,12 +65,62 @@ func (r *reading) others() []string {
 			r.unmanaged = append(r.unmanaged, key+": "+r.values[key])
 		}
 	}
+	slices.Sort(r.unmanaged)
 	return r.unmanaged
 }
 
 func (r *reading) take(key string) string {
 	r.read[key] = true
 	return r.values[key]
+}
+
+// key reads one attribute that has a key of its own.
+func (r *reading) key(a *resource.Attr, key string) cty.Value {
+	v, isSayable := decode(a, key, r.values[key])
+	r.read[key] = isSayable
+	return v
+}
+
+// keys reads a block whose attributes have keys of their own.
+func (r *reading) keys(block string, keys map[string]string) cty.Value {
+	set := map[string]cty.Value{}
+	for name, key := range keys {
+		set[name] = r.key(r.kind.Schema.Blocks[block].Attrs[name], key)
+	}
+	return r.value(block, set)
+}
+
+// line reads a block that has one line of its own.
+func (r *reading) line(block string, keys map[string]string, key, first string) cty.Value {
+	set, strange := r.fields(block, keys, key, pve.ParseLine(r.take(key), first))
+	r.unmanaged = append(r.unmanaged, strange...)
+	return r.value(block, set)
+}
+
+// fields reads what a block's attributes say of a line, and what else there is
+// in it. Known names the fields that somebody else reads.
+func (r *reading) fields(block string, keys map[string]string, slot string, line pve.Line, known ...string) (set map[string]cty.Value, strange []string) {
+	set = map[string]cty.Value{}
+	for name, key := range keys {
+		a := r.kind.Schema.Blocks[block].Attrs[name]
+		if a == nil {
+			continue
+		}
+		v, isSayable := decode(a, key, line.Value(key))
+		if set[name] = v; isSayable {
+			known = append(known, key)
+		}
+	}
+	for _, f := range line.Fields() {
+		switch {
+		case f.Key == "" && strings.TrimSpace(f.Value) == "", slices.Contains(known, f.Key):
+		case f.Key == "":
+			strange = append(strange, fmt.Sprintf("%s: %s", slot, f.Value))
+		default:
+			strange = append(strange, fmt.Sprintf("%s.%s: %s", slot, f.Key, f.Value))
+		}
+	}
+	return set, strange
 }
 
 // tags keeps the spelling that people use: Proxmox turns them to lower case.
@@ -85,38 +131,14 @@ func (r *reading) tags() cty.Value {
 			spelt[strings.ToLower(tag)] = tag
 		}
 	}
-	var all []cty.Value
+	var all []string
 	for _, tag := range words(r.take("tags")) {
 		if known, ok := spelt[tag]; ok {
 			tag = known
 		}
-		all = append(all, cty.StringVal(tag))
+		all = append(all, tag)
 	}
-	if len(all) == 0 {
-		return cty.SetValEmpty(cty.String)
-	}
-	return cty.SetVal(all)
-}
-
-// env returns the variables that people named, or all when they named none:
-// an image brings more of its own.
-func (r *reading) env() cty.Value {
-	named := map[string]bool{}
-	for _, source := range []cty.Value{r.want, r.prior} {
-		for name := range valueMap(source, "env") {
-			named[name] = true
-		}
-	}
-	all := map[string]cty.Value{}
-	for name, value := range parseEnv(r.take("env")) {
-		if named[name] || len(named) == 0 {
-			all[name] = cty.StringVal(value)
-		}
-	}
-	if len(all) == 0 {
-		return cty.MapValEmpty(cty.String)
-	}
-	return cty.MapVal(all)
+	return textSet(all)
 }
 
 // labelled returns a map of the block's objects; without any it is empty.
@@ -131,195 +153,84 @@ func (r *reading) value(block string, set map[string]cty.Value) cty.Value {
 	return r.kind.Schema.Blocks[block].Value(set)
 }
 
-// mountFields are the fields of rootfs and mpN that the language knows, with
-// those that Proxmox writes by itself.
-var mountFields = []string{"volume", "mp", "size", "acl", "quota", "mountoptions", "replicate", "ro", "shared", "backup"}
-
-func (r *reading) disk() cty.Value {
-	if r.values["rootfs"] == "" {
-		return cty.NullVal(r.kind.Schema.Blocks["disk"].Type())
-	}
-	line := pve.ParseLine(r.take("rootfs"), "volume")
-	r.strange("rootfs", line, mountFields)
-	set := mountOptions(line)
-	set["size"] = sizeValue(line.Value("size"))
-	set["storage"] = textOrNull(storageOf(line.Value("volume")))
-	return r.value("disk", set)
+// startup has a line and, for starting with the node, a key beside it.
+func (r *reading) startup() cty.Value {
+	set := r.line("startup", startupKeys, "startup", "order").AsValueMap()
+	set["on_boot"] = r.key(r.kind.Schema.Blocks["startup"].Attrs["on_boot"], "onboot")
+	return r.value("startup", set)
 }
 
-func (r *reading) mounts() (volumes, binds map[string]cty.Value) {
-	volumes, binds = map[string]cty.Value{}, map[string]cty.Value{}
-	for _, slot := range slots(r.values, "mp") {
-		line := pve.ParseLine(r.values[slot], "volume")
-		volid, path := line.Value("volume"), line.Value("mp")
-		set := mountOptions(line)
-		set["slot"] = cty.StringVal(slot)
-		set["read_only"] = boolean(line.Value("ro"), false)
-		set["shared"] = boolean(line.Value("shared"), false)
-		if strings.HasPrefix(volid, "/") {
-			set["source"] = cty.StringVal(volid)
-			binds[path] = r.value("bind", set)
-			r.read[slot] = true
-			r.strange(slot, line, mountFields)
-			continue
-		}
-		label, ok := volumeLabel(volid, path, r.prior, r.want)
-		if _, twice := volumes[label]; !ok || twice {
-			continue // somebody else's; others() lists it
-		}
-		set["path"] = cty.StringVal(path)
-		set["size"] = sizeValue(line.Value("size"))
-		set["storage"] = textOrNull(storageOf(volid))
-		set["backup"] = boolean(line.Value("backup"), false)
-		set["volid"] = cty.StringVal(volid)
-		volumes[label] = r.value("volume", set)
-		r.read[slot] = true
-		r.strange(slot, line, mountFields)
-	}
-	return volumes, binds
-}
-
-// volumeLabel finds the name that people gave to a volume: the one recorded
-// with its volume id, else the one whose path is its path.
-func volumeLabel(volid, path string, sources ...cty.Value) (string, bool) {
-	for _, attr := range []struct{ name, is string }{{"volid", volid}, {"path", path}} {
-		for _, source := range sources {
-			for _, label := range sortedLabels(source, "volume") {
-				if resource.Text(element(source, "volume", label), attr.name) == attr.is {
-					return label, true
-				}
-			}
-		}
-	}
-	return "", false
-}
-
+// networks reads the interfaces by their names. Of several of one name, which a
+// container could not start with, the recorded or else the first one counts.
 func (r *reading) networks() map[string]cty.Value {
 	all := map[string]cty.Value{}
-	for _, slot := range slots(r.values, "net") {
-		line := pve.ParseLine(r.take(slot), "name")
-		r.strange(slot, line, []string{"name", "bridge", "ip", "gw", "ip6", "gw6", "tag", "trunks", "hwaddr", "mtu",
-			"rate", "firewall", "link_down", "type", "host-managed"})
-		all[line.Value("name")] = r.value("network", map[string]cty.Value{
-			"bridge":    textOrNull(line.Value("bridge")),
-			"ip":        textOrNull(line.Value("ip")),
-			"gateway":   textOrNull(line.Value("gw")),
-			"ip6":       textOrNull(line.Value("ip6")),
-			"gateway6":  textOrNull(line.Value("gw6")),
-			"vlan":      numberOrNull(line.Value("tag")),
-			"trunks":    numberSet(line.Value("trunks")),
-			"mac":       textOrNull(line.Value("hwaddr")),
-			"mtu":       numberOrNull(line.Value("mtu")),
-			"rate":      numberOrNull(line.Value("rate")),
-			"firewall":  boolean(line.Value("firewall"), false),
-			"link_down": boolean(line.Value("link_down"), false),
-			"slot":      cty.StringVal(slot),
-		})
+	for _, slot := range r.slots("network", "net") {
+		line := pve.ParseLine(r.values[slot], "name")
+		name := line.Value("name")
+		known := []string{"name"}
+		if line.Value("type") == "veth" { // which Proxmox adds, and there is no other
+			known = append(known, "type")
+		}
+		set, strange := r.fields("network", networkKeys, slot, line, known...)
+		r.put(all, "network", name, slot, set, strange)
 	}
 	return all
 }
 
 func (r *reading) devices() map[string]cty.Value {
 	all := map[string]cty.Value{}
-	for _, slot := range slots(r.values, "dev") {
-		line := pve.ParseLine(r.take(slot), "path")
-		r.strange(slot, line, []string{"path", "mode", "uid", "gid", "deny-write"})
-		all[line.Value("path")] = r.value("device", map[string]cty.Value{
-			"mode":       textOrNull(line.Value("mode")),
-			"uid":        numberOrNull(line.Value("uid")),
-			"gid":        numberOrNull(line.Value("gid")),
-			"deny_write": boolean(line.Value("deny-write"), false),
-			"slot":       cty.StringVal(slot),
-		})
+	for _, slot := range r.slots("device", "dev") {
+		line := pve.ParseLine(r.values[slot], "path")
+		set, strange := r.fields("device", deviceKeys, slot, line, "path")
+		r.put(all, "device", line.Value("path"), slot, set, strange)
 	}
 	return all
 }
 
-func (r *reading) dns() cty.Value {
-	return r.value("dns", map[string]cty.Value{
-		"servers": texts(strings.Fields(r.take("nameserver"))),
-		"search":  texts(strings.Fields(r.take("searchdomain"))),
-	})
-}
-
-func (r *reading) features() cty.Value {
-	line := pve.ParseLine(r.take("features"), "")
-	r.strange("features", line, []string{"nesting", "keyctl", "fuse", "mknod", "mount", "force_rw_sys"})
-	set := map[string]cty.Value{"mount": textSet(words(line.Value("mount")))}
-	for _, name := range []string{"nesting", "keyctl", "fuse", "mknod", "force_rw_sys"} {
-		set[name] = boolean(line.Value(name), false)
+// slots returns the keys of a block's lines, those that are recorded first.
+func (r *reading) slots(block, word string) []string {
+	recorded := map[string]bool{}
+	for _, label := range sortedLabels(r.prior, block) {
+		recorded[resource.Text(element(r.prior, block, label), "slot")] = true
 	}
-	return r.value("features", set)
-}
-
-func (r *reading) startup() cty.Value {
-	line := pve.ParseLine(r.take("startup"), "order")
-	return r.value("startup", map[string]cty.Value{
-		"on_boot":    boolean(r.take("onboot"), false),
-		"order":      numberOrNull(line.Value("order")),
-		"up_delay":   numberOrNull(line.Value("up")),
-		"down_delay": numberOrNull(line.Value("down")),
-	})
-}
-
-func (r *reading) console() cty.Value {
-	mode, tty := r.take("cmode"), r.take("tty")
-	if mode == "" {
-		mode = "tty"
-	}
-	if tty == "" {
-		tty = "2"
-	}
-	return r.value("console", map[string]cty.Value{
-		"enabled": boolean(r.take("console"), true), "mode": cty.StringVal(mode), "tty": numberOrNull(tty),
-	})
-}
-
-// strange lists the fields of a line that the language has no words for.
-func (r *reading) strange(slot string, line pve.Line, known []string) {
-	for _, key := range line.Keys() {
-		if !slices.Contains(known, key) && key != "" {
-			r.unmanaged = append(r.unmanaged, fmt.Sprintf("%s.%s: %s", slot, key, line.Value(key)))
+	all := slots(r.values, word)
+	slices.SortStableFunc(all, func(a, b string) int {
+		switch {
+		case recorded[a] == recorded[b]:
+			return 0
+		case recorded[a]:
+			return -1
 		}
-	}
-}
-
-func mountOptions(line pve.Line) map[string]cty.Value {
-	return map[string]cty.Value{
-		"acl":           boolean(line.Value("acl"), false),
-		"quota":         boolean(line.Value("quota"), false),
-		"replicate":     boolean(line.Value("replicate"), true),
-		"mount_options": textSet(words(line.Value("mountoptions"))),
-	}
-}
-
-// storageOf returns the storage of a volume id.
-func storageOf(volid string) string {
-	storage, _, _ := strings.Cut(volid, ":")
-	return storage
-}
-
-// parseEnv reads variables that are separated by NUL.
-func parseEnv(text string) map[string]string {
-	all := map[string]string{}
-	for pair := range strings.SplitSeq(text, "\x00") {
-		if name, value, found := strings.Cut(pair, "="); found {
-			all[name] = value
-		}
-	}
+		return 1
+	})
 	return all
 }
 
-// parseSize reads 8G, 512M or a plain number of bytes; 0 when it is none.
-func parseSize(text string) int64 {
-	shift := map[byte]uint{'K': 10, 'M': 20, 'G': 30, 'T': 40}
-	digits, by := text, uint(0)
-	if n := len(text); n > 0 && shift[text[n-1]] > 0 {
-		digits, by = text[:n-1], shift[text[n-1]]
+// put adds the object of a line under its label. A line without a label, one
+// whose label is taken, and one that nobody names and nobody could write is
+// somebody else's as a whole.
+func (r *reading) put(all map[string]cty.Value, block, label, slot string, set map[string]cty.Value, strange []string) {
+	label = cty.NormalizeString(label)
+	_, taken := all[label]
+	if label == "" || taken || !r.isNamed(block, label) && !r.isWritable(block, set) {
+		return
 	}
-	n, err := strconv.ParseFloat(digits, 64)
-	if err != nil || n < 0 || n > 1<<53 {
-		return 0
+	set["slot"] = cty.StringVal(slot)
+	all[label] = r.value(block, set)
+	r.read[slot] = true
+	r.unmanaged = append(r.unmanaged, strange...)
+}
+
+func (r *reading) isNamed(block, label string) bool {
+	return !element(r.want, block, label).IsNull() || !element(r.prior, block, label).IsNull()
+}
+
+// isWritable reports whether an object has all that its block requires.
+func (r *reading) isWritable(block string, set map[string]cty.Value) bool {
+	for name, a := range r.kind.Schema.Blocks[block].Attrs {
+		if v, there := set[name]; a.Role == resource.Required && (!there || v.IsNull()) {
+			return false
+		}
 	}
-	return int64(n * float64(int64(1)<<by))
+	return true
 }

@@ -76,7 +76,7 @@ func (w *work) read(ctx context.Context) error {
 		return err
 	}
 	w.guest.Status = status
-	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, status == "running")
+	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, viewOf(status))
 	if err != nil {
 		return err
 	}
@@ -137,14 +137,15 @@ func valueMapAt(v cty.Value, key string) cty.Value {
 	return cty.NullVal(v.Type().ElementType())
 }
 
-// make carries the edits out: first what the configuration takes, then what
-// volumes need, at last, and once, what needs a stop and a start.
+// make carries the edits out: first what makes volumes larger, so that no line
+// of the configuration tells an old size, then what the configuration takes, at
+// last, and once, what needs a stop and a start.
 func (w *work) make(ctx context.Context) error {
-	c, restart, err := w.configure(ctx)
-	if err != nil {
+	if err := w.resize(ctx); err != nil {
 		return err
 	}
-	if err := w.resize(ctx, c); err != nil {
+	c, restart, err := w.configure(ctx)
+	if err != nil {
 		return err
 	}
 	if err := w.setPool(ctx, c); err != nil {
@@ -186,11 +187,13 @@ func (w *work) gather() (c *change, restart bool) {
 	for _, e := range w.edits {
 		if e.Effect != resource.Record {
 			c.add(e)
-			restart = restart || e.Effect == resource.Restart
 		}
 	}
-	if !w.isMarked {
+	if w.job.Adopt && !w.isMarked {
 		c.mark()
+	}
+	for _, e := range w.edits {
+		restart = restart || e.Effect == resource.Restart && c.waitsAfter(e)
 	}
 	return c, restart
 }
@@ -214,19 +217,78 @@ func (w *work) configure(ctx context.Context) (c *change, restart bool, err erro
 		c, _ = w.gather()
 		err = w.sendConfig(ctx, c)
 	}
+	if pve.IsFault(err) {
+		err = w.despite(ctx, err)
+	}
 	if pve.IsChanged(err) {
 		err = providers.ErrChanged{ID: w.job.ID}
 	}
 	return c, restart, err
 }
 
-// sendConfig sends the change of the configuration in one request, with the
-// digest of what was read, so that nobody's change in between is lost.
-func (w *work) sendConfig(ctx context.Context, c *change) error {
-	form, any := c.form()
-	if !any {
-		return nil
+// despite looks whether a change was made although the node answered with an
+// error, as it does while an interface of a stopped container has a bridge that
+// is not there (seen on 9.2). Then the error is about something else, which
+// people should know and which does not hold this change up.
+func (w *work) despite(ctx context.Context, cause error) error {
+	before := w.cfg.digest()
+	if err := w.read(ctx); err != nil {
+		return cause
 	}
+	if w.cfg.digest() == before || !w.isMade() {
+		return cause
+	}
+	w.changed = true
+	w.job.Report.Warn(fmt.Sprintf("the change was made, but Proxmox says: %v", cause))
+	return nil
+}
+
+// isMade reports whether the configuration holds what the edits want of it.
+func (w *work) isMade() bool {
+	kind, c := w.p.kinds["app"], w.newChange()
+	now := attrsOf(kind, w.cfg.coming, w.job.Want.Want, c.prior)
+	for _, e := range w.edits {
+		a, have := kind.Schema.At(e.Path), valueAt(now, e.Path)
+		switch {
+		case e.Effect != resource.Live && e.Effect != resource.Restart:
+		case a == nil && e.New.IsNull(): // another line may have had the same name
+			if _, still := w.cfg.coming[resource.Text(e.Old, "slot")]; still {
+				return false
+			}
+		case a == nil && have.IsNull():
+			return false
+		case a != nil && c.keyOf(e.Path) != "" && !e.New.IsNull() && !means(a, e.New, have):
+			return false
+		}
+	}
+	return true
+}
+
+// sendConfig sends the change of the configuration: in one request, or where a
+// waiting change has to be taken back before in two.
+func (w *work) sendConfig(ctx context.Context, c *change) error {
+	forms := c.forms()
+	if len(forms) > 1 {
+		if err := w.put(ctx, forms[0]); err != nil {
+			return err
+		}
+		if err := w.read(ctx); err != nil {
+			return err
+		}
+		next, _ := w.gather()
+		forms = next.forms()
+	}
+	for _, form := range forms {
+		if err := w.put(ctx, form); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put changes the configuration, with the digest of what was read, so that
+// nobody's change in between is lost.
+func (w *work) put(ctx context.Context, form url.Values) error {
 	if digest := w.cfg.digest(); digest != "" {
 		form.Set("digest", digest)
 	}
@@ -236,7 +298,9 @@ func (w *work) sendConfig(ctx context.Context, c *change) error {
 	return err
 }
 
-func (w *work) resize(ctx context.Context, c *change) error {
+// resize makes volumes larger, and reads anew what it changed.
+func (w *work) resize(ctx context.Context) error {
+	c, _ := w.gather()
 	for _, slot := range slices.Sorted(maps.Keys(c.grow)) {
 		form := url.Values{"disk": {slot}, "size": {resizeText(c.grow[slot])}}
 		path := containerPath(w.guest.Node, w.guest.VMID, "resize")
@@ -246,7 +310,10 @@ func (w *work) resize(ctx context.Context, c *change) error {
 		}
 		w.changed = true
 	}
-	return nil
+	if len(c.grow) == 0 {
+		return nil
+	}
+	return w.read(ctx)
 }
 
 func (w *work) setPool(ctx context.Context, c *change) error {
@@ -309,7 +376,7 @@ func (w *work) destroyUnused(ctx context.Context, c *change) error {
 	if len(c.destroy) == 0 {
 		return nil
 	}
-	cfg, err := w.p.readConfig(ctx, w.guest.Node, w.job.ID, w.guest.Status == "running")
+	cfg, err := w.p.readConfig(ctx, w.guest.Node, w.job.ID, viewOf(w.guest.Status))
 	if err != nil {
 		return err
 	}

@@ -244,7 +244,7 @@ func (l *lab) config(id string) map[string]string {
 	require.NoError(l.t, err)
 	guest, found := all.guest(id)
 	require.True(l.t, found)
-	cfg, err := l.readConfig(l.t.Context(), guest.Node, id, false)
+	cfg, err := l.readConfig(l.t.Context(), guest.Node, id, asSet)
 	require.NoError(l.t, err)
 	return cfg.coming
 }

@@ -17,17 +17,18 @@ import (
 var scalarKeys = map[string]string{
 	"hostname": "hostname", "tags": "tags", "protection": "protection", "cores": "cores", "cpu_limit": "cpulimit",
 	"cpu_units": "cpuunits", "memory": "memory", "swap": "swap", "hook": "hookscript", "timezone": "timezone",
-	"entrypoint": "entrypoint",
+	"entrypoint": "entrypoint", "os_type": "ostype", "arch": "arch", "debug": "debug",
 }
 
 var mountKeys = map[string]string{
 	"path": "mp", "source": "volume", "acl": "acl", "quota": "quota", "mount_options": "mountoptions",
-	"replicate": "replicate", "backup": "backup", "read_only": "ro", "shared": "shared",
+	"replicate": "replicate", "backup": "backup", "read_only": "ro", "shared": "shared", "keep_attrs": "keepattrs",
 }
 
 var networkKeys = map[string]string{
 	"bridge": "bridge", "ip": "ip", "gateway": "gw", "ip6": "ip6", "gateway6": "gw6", "vlan": "tag",
 	"trunks": "trunks", "mac": "hwaddr", "mtu": "mtu", "rate": "rate", "firewall": "firewall", "link_down": "link_down",
+	"host_managed": "host-managed",
 }
 
 var deviceKeys = map[string]string{"mode": "mode", "uid": "uid", "gid": "gid", "deny_write": "deny-write"}
@@ -41,6 +42,15 @@ var startupKeys = map[string]string{"order": "order", "up_delay": "up", "down_de
 var consoleKeys = map[string]string{"enabled": "console", "mode": "cmode", "tty": "tty"}
 
 var dnsKeys = map[string]string{"servers": "nameserver", "search": "searchdomain"}
+
+// assumed is what Proxmox takes a key for that is not there, where it is not the
+// nothing of the attribute's type: null, false or an empty collection. For acl
+// and host-managed absence is a third thing beside yes and no.
+var assumed = map[string]cty.Value{
+	"memory": cty.NumberIntVal(512 << 20), "swap": cty.NumberIntVal(512 << 20), "replicate": cty.True,
+	"console": cty.True, "cmode": cty.StringVal("tty"), "tty": cty.NumberIntVal(2),
+	"acl": cty.NullVal(cty.Bool), "host-managed": cty.NullVal(cty.Bool),
+}
 
 // encode writes a value as Proxmox takes it; null is "". Elements of a
 // collection are separated.
@@ -86,10 +96,13 @@ func unmarked(v cty.Value) cty.Value {
 // merely naming some features is refused to all but root@pam.
 func setField(line *pve.Line, key string, v cty.Value) {
 	text := encode(v, ";")
-	if text == "0" && !line.Has(key) && key != "replicate" && v.Type() == cty.Bool {
+	if _, speaks := assumed[key]; text == "0" && !line.Has(key) && !speaks && v.Type() == cty.Bool {
 		return
 	}
 	line.Set(key, text)
+	if key == "order" { // a line that is nothing but 0 counts as no line
+		line.Spell(key)
+	}
 }
 
 // setFields changes the fields of all attributes that an object sets.
@@ -130,15 +143,6 @@ func newDeviceLine(path string, device cty.Value) pve.Line {
 	line := pve.ParseLine(path, "path")
 	setFields(&line, deviceKeys, device)
 	return line
-}
-
-// encodeEnv writes variables, separated by NUL, in the order of their names.
-func encodeEnv(env map[string]string) string {
-	pairs := make([]string, 0, len(env))
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		pairs = append(pairs, name+"="+env[name])
-	}
-	return strings.Join(pairs, "\x00")
 }
 
 // defaultHostname makes a host name of an address: app.web["blue"] is web-blue.

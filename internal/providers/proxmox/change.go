@@ -3,10 +3,8 @@ package proxmox
 import (
 	"errors"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -17,7 +15,8 @@ import (
 // change collects what edits mean for one container, as requests. Lines are
 // edited in place: what the language has no words for stays in them.
 type change struct {
-	values  map[string]string // as they are, changes that wait included
+	cfg     config
+	values  map[string]string // as they are to be edited: with what waits, and with what waits to be removed
 	labels  map[string]map[string]string
 	want    resource.Resource
 	prior   cty.Value
@@ -35,16 +34,15 @@ type change struct {
 
 func (w *work) newChange() *change {
 	c := &change{
-		values: w.cfg.coming, want: w.job.Want, marker: w.job.Marker,
+		cfg: w.cfg, values: maps.Clone(w.cfg.current), want: w.job.Want, marker: w.job.Marker,
 		set: map[string]string{}, unset: map[string]bool{}, lines: map[string]*pve.Line{},
 		grow: map[string]int64{}, move: map[string]string{}, labels: map[string]map[string]string{},
 	}
-	prior := cty.NilVal
+	maps.Copy(c.values, w.cfg.coming)
 	if w.job.Prior != nil {
-		prior = w.job.Prior.Attrs
+		c.prior = w.job.Prior.Attrs
 	}
-	c.prior = prior
-	live := w.p.kinds["app"].Schema.Value(newReading(w.p.kinds["app"], w.cfg.coming, w.job.Want.Want, prior).attrs())
+	live := attrsOf(w.p.kinds["app"], c.values, w.job.Want.Want, c.prior)
 	for _, block := range []string{"volume", "bind", "device", "network"} {
 		c.labels[block] = map[string]string{}
 		for _, label := range sortedLabels(live, block) {
@@ -75,16 +73,16 @@ func (c *change) add(e resource.Edit) {
 	case "volume", "bind", "device", "network":
 		c.labelled(e)
 	case "dns":
-		c.scalar(dnsKeys[e.Path[1]], encode(e.New, " "))
+		c.scalar(dnsKeys[e.Path[1]], e.New, encode(e.New, " "))
 	case "console":
-		c.scalar(consoleKeys[e.Path[1]], encode(e.New, ""))
+		c.scalar(consoleKeys[e.Path[1]], e.New, encode(e.New, ""))
 	case "features":
-		setField(c.line("features", ""), featureKeys[e.Path[1]], e.New)
+		c.setField("features", "", featureKeys[e.Path[1]], e.New)
 	case "startup":
 		if e.Path[1] == "on_boot" {
-			c.scalar("onboot", encode(e.New, ""))
+			c.scalar("onboot", e.New, encode(e.New, ""))
 		} else {
-			setField(c.line("startup", "order"), startupKeys[e.Path[1]], e.New)
+			c.setField("startup", "order", startupKeys[e.Path[1]], e.New)
 		}
 	default:
 		c.attribute(name, e.New)
@@ -101,47 +99,67 @@ func (c *change) mark() {
 }
 
 // attribute sets or unsets a key of its own. What Proxmox requires goes back
-// to its default instead of away.
+// to its default instead of away, or stays.
 func (c *change) attribute(name string, v cty.Value) {
 	key, found := scalarKeys[name]
 	text := encodeScalar(name, v)
 	switch {
-	case !found:
+	case !found, text == "" && (name == "os_type" || name == "arch"):
 	case text == "" && name == "memory":
 		c.set[key] = "512"
 	case text == "" && name == "hostname":
 		c.set[key] = defaultHostname(c.want)
 	default:
-		c.scalar(key, text)
+		c.scalar(key, v, text)
 	}
 }
 
-func (c *change) scalar(key, text string) {
-	if text == "" {
+// scalar sets a key of its own to a value, which is written as text.
+func (c *change) scalar(key string, v cty.Value, text string) {
+	_, inForce := c.cfg.current[key]
+	if text == "" || !inForce && c.isAssumed(key, key, v) {
 		c.unset[key] = true
 		return
 	}
 	c.set[key] = text
 }
 
+// setField sets a field of a line.
+func (c *change) setField(slot, first, field string, v cty.Value) {
+	inForce := pve.ParseLine(c.cfg.current[slot], first)
+	if line := c.line(slot, first); !inForce.Has(field) && c.isAssumed(slot, field, v) {
+		line.Set(field, "")
+	} else {
+		setField(line, field, v)
+	}
+}
+
+// isAssumed reports whether a value that waits is given back for the one that
+// Proxmox takes for nothing: then the waiting change is taken back, where
+// writing the value would only be another one.
+func (c *change) isAssumed(key, field string, v cty.Value) bool {
+	return slices.Contains(c.cfg.waiting, key) && same(v, nothingOf(v.Type(), field))
+}
+
 // env changes the variables that people named; those of the image stay.
 func (c *change) env(e resource.Edit) {
 	env := parseEnv(c.values["env"])
 	if !e.Old.IsNull() && e.Old.IsKnown() {
-		for name := range e.Old.AsValueMap() {
-			delete(env, name)
-		}
+		env = env.without(slices.Collect(maps.Keys(e.Old.AsValueMap()))...)
 	}
 	if !e.New.IsNull() {
-		maps.Copy(env, plainEnv(e.New.AsValueMap()))
+		env = env.with(plainEnv(e.New.AsValueMap()))
 	}
-	c.scalar("env", encodeEnv(env))
+	c.scalar("env", e.New, env.String())
 }
 
 // line returns the line of a slot, to be changed.
 func (c *change) line(slot, first string) *pve.Line {
 	if c.lines[slot] == nil {
 		line := pve.ParseLine(c.values[slot], first)
+		if now := pve.ParseLine(c.cfg.current[slot], first); first == "volume" && now.Value(first) == line.Value(first) {
+			line.Set("size", now.Value("size")) // what waits may be older than the last growth
+		}
 		c.lines[slot] = &line
 	}
 	return c.lines[slot]
@@ -174,13 +192,13 @@ func (c *change) field(block, slot, name string, v cty.Value) {
 		c.mount(slot, name, v)
 	case "device":
 		if key := deviceKeys[name]; key != "" {
-			setField(c.line(slot, "path"), key, v)
+			c.setField(slot, "path", key, v)
 		}
 	case "network":
 		// Without a hardware address Proxmox makes a new one at every change; a line
 		// that is edited keeps the one it has.
 		if key := networkKeys[name]; key != "" && (key != "hwaddr" || !v.IsNull()) {
-			setField(c.line(slot, "name"), key, v)
+			c.setField(slot, "name", key, v)
 		}
 	}
 }
@@ -190,15 +208,17 @@ func (c *change) mount(slot, name string, v cty.Value) {
 	line := pve.ParseLine(c.values[slot], "volume")
 	switch {
 	case name == "size":
-		if n := bytesOf(v); n > parseSize(line.Value("size")) {
-			c.grow[slot] = n
+		if now := pve.ParseLine(c.cfg.current[slot], "volume"); bytesOf(v) > parseSize(now.Value("size")) {
+			c.grow[slot] = bytesOf(v)
+		} else {
+			c.line(slot, "volume") // has that size, if what waits does not tell another one
 		}
 	case name == "storage":
 		if to := encode(v, ""); to != "" && to != storageOf(line.Value("volume")) {
 			c.move[slot] = to
 		}
 	case mountKeys[name] != "":
-		setField(c.line(slot, "volume"), mountKeys[name], v)
+		c.setField(slot, "volume", mountKeys[name], v)
 	}
 }
 
@@ -229,35 +249,6 @@ func (c *change) remove(block, label, slot string) {
 	if block == "volume" && resource.Text(element(c.prior, block, label), "on_remove") == "destroy" {
 		c.destroy = append(c.destroy, pve.ParseLine(c.values[slot], "volume").Value("volume"))
 	}
-}
-
-// form returns the change of the configuration itself, and whether there is
-// one.
-func (c *change) form() (url.Values, bool) {
-	form := url.Values{}
-	for key, value := range c.set {
-		form.Set(key, value)
-	}
-	for slot, line := range c.lines {
-		switch text := line.String(); {
-		case text == c.values[slot]:
-		case text == "":
-			c.unset[slot] = true
-		default:
-			form.Set(slot, text)
-		}
-	}
-	var gone []string
-	for key := range c.unset {
-		if _, there := c.values[key]; there && !form.Has(key) {
-			gone = append(gone, key)
-		}
-	}
-	slices.Sort(gone)
-	if len(gone) > 0 {
-		form.Set("delete", strings.Join(gone, ","))
-	}
-	return form, len(form) > 0
 }
 
 // errMoveRunning is for a move that would need a stop that people keep to

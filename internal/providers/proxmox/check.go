@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -57,8 +58,8 @@ func oneOf(words ...string) func(cty.Value) string {
 
 func notLonger(most int) func(cty.Value) string {
 	return func(v cty.Value) string {
-		if len(v.AsString()) > most {
-			return fmt.Sprintf("must not be longer than %d bytes", most)
+		if utf8.RuneCountInString(v.AsString()) > most {
+			return fmt.Sprintf("must not be longer than %d characters", most)
 		}
 		return ""
 	}
@@ -130,6 +131,13 @@ func isHostname(v cty.Value) string {
 		return "is no host name: letters, digits and hyphens between dots"
 	}
 	return ""
+}
+
+func isBridge(v cty.Value) string {
+	if v.AsString() == "" {
+		return ""
+	}
+	return isID(v)
 }
 
 func isPath(v cty.Value) string {
@@ -241,6 +249,19 @@ func sameSize(want, have cty.Value) bool {
 	w, h := bytesOf(want), bytesOf(have)
 	return h >= w && h <= (w+extent-1)/extent*extent
 }
+
+// sameShares knows that a node cuts weights to what its control groups have: 1 or
+// 2 at least, and 10000 at most in their version 2.
+func sameShares(want, have cty.Value) bool {
+	w, h := bytesOf(want), bytesOf(have)
+	return w == h || w < 2 && h == w+1 || w == 0 && h == 2 || w > 10000 && h == 10000
+}
+
+// samePath compares places inside a container: Proxmox takes paths that do not
+// begin at the root as if they did.
+func samePath(a, b cty.Value) bool { return insidePath(a.AsString()) == insidePath(b.AsString()) }
+
+func insidePath(p string) string { return path.Clean("/" + p) }
 
 func sameFold(a, b cty.Value) bool { return strings.EqualFold(a.AsString(), b.AsString()) }
 

@@ -22,12 +22,67 @@ type config struct {
 
 func (c config) digest() string { return c.coming["digest"] }
 
-// readConfig reads a container's configuration in one request. Only a running
-// container can have changes that wait.
-func (p *Provider) readConfig(ctx context.Context, node, id string, running bool) (config, error) {
-	if running {
+// view says how much of a configuration to read.
+type view int
+
+const (
+	// asSet is one request that tells a container as it is set, with what waits as
+	// if it were in force already: all there is to know of one that does not run.
+	asSet view = iota
+	// withWaiting is one request that tells what is in force from what waits. It
+	// leaves out the lines of lxc itself.
+	withWaiting
+	// inFull is both, and all there is to know: for the rare look at what nobody
+	// manages.
+	inFull
+)
+
+// viewOf returns the view for an ordinary look at a container with that status:
+// only a running one can have changes that wait.
+func viewOf(status string) view {
+	if status == "running" {
+		return withWaiting
+	}
+	return asSet
+}
+
+// fullViewOf returns the view for a look that has to see everything.
+func fullViewOf(status string) view {
+	if status == "running" {
+		return inFull
+	}
+	return asSet
+}
+
+// readConfig reads a container's configuration, in one request unless the view
+// is in full.
+func (p *Provider) readConfig(ctx context.Context, node, id string, of view) (config, error) {
+	switch of {
+	case asSet:
+		return p.readSet(ctx, node, id)
+	case withWaiting:
 		return p.readPending(ctx, node, id)
 	}
+	for try := 1; ; try++ {
+		c, err := p.readPending(ctx, node, id)
+		if err != nil {
+			return config{}, err
+		}
+		set, err := p.readSet(ctx, node, id)
+		if err != nil {
+			return config{}, err
+		}
+		if c.raw = set.raw; c.digest() == set.digest() || try == fullTries {
+			return c, nil
+		}
+	}
+}
+
+// fullTries is how often the two halves of a full configuration are read
+// before they are taken as they are: each time it was changed in between.
+const fullTries = 3
+
+func (p *Provider) readSet(ctx context.Context, node, id string) (config, error) {
 	var raw map[string]json.RawMessage
 	if err := p.Client.Read(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, &raw); err != nil {
 		return config{}, err
@@ -75,14 +130,6 @@ func (p *Provider) readPending(ctx context.Context, node, id string) (config, er
 	}
 	slices.Sort(c.waiting)
 	return c, nil
-}
-
-// readRaw reads the lines of lxc itself, which the list of pending changes
-// leaves out.
-func (p *Provider) readRaw(ctx context.Context, node, id string) ([]string, error) {
-	var answer struct{ LXC json.RawMessage }
-	err := p.Client.Read(ctx, pve.Path("nodes", node, "lxc", id, "config"), nil, &answer)
-	return rawLines(answer.LXC), err
 }
 
 // rawLines reads [["lxc.key","value"],…]; what is not of that form is left out.

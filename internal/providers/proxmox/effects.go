@@ -2,6 +2,8 @@ package proxmox
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -45,6 +47,10 @@ var appRules = map[string]rule{
 	"timezone":     waits,
 	"env":          waits,
 	"entrypoint":   waits,
+	"os_type":      {judge: judgeFact},
+	"arch":         {judge: judgeFact},
+	"debug":        waits,
+	"restart":      {judge: judgeRestart},
 	"password":     {judge: judgeSecret},
 	"ssh_keys":     {judge: judgeSecret},
 	"running":      always(resource.Live),
@@ -61,6 +67,7 @@ var appRules = map[string]rule{
 	"device.*":         {judge: judgeWhole},
 	"device":           waits,
 	"network.*":        {judge: judgeInterface},
+	"network.*.mac":    {judge: judgeMAC},
 	"network":          always(resource.Live),
 	"port":             always(resource.Record),
 	"dns":              waits,
@@ -69,16 +76,44 @@ var appRules = map[string]rule{
 	"console":          waits,
 }
 
-// judgeApp tells what it takes to make one edit of a container.
-func judgeApp(e resource.Edit, _ resource.Resource, live resource.Seen) resource.Verdict {
-	r := findRule(e.Path)
+// judgeApp tells what it takes to make one edit of a container. To take back
+// what waits for a restart takes none, and to take away what Proxmox would
+// assume anyway takes nothing at all.
+func judgeApp(e resource.Edit, want resource.Resource, live resource.Seen) resource.Verdict {
+	r, verdict := findRule(e.Path), resource.Verdict{}
 	switch {
+	case e.New.IsNull() && same(e.Old, nothingOf(e.Old.Type(), fieldOf(e.Path))):
+		return verdict
 	case r.judge != nil:
-		return r.judge(e, live)
+		verdict = r.judge(e, live)
 	case isRunning(live):
-		return resource.Verdict{Effect: r.running}
+		verdict.Effect = r.running
+	default:
+		verdict.Effect = r.stopped
 	}
-	return resource.Verdict{Effect: r.stopped}
+	if verdict.Effect == resource.Restart && live.InForce != cty.NilVal && isInForce(e, live.InForce) {
+		verdict.Effect = resource.Live
+	}
+	needsLeave := verdict.Effect == resource.Live || verdict.Effect == resource.Restart
+	if needsLeave && isDrive(e.Path) && isTrue(live.Object.Attrs, "protection") && isTrue(want.Want, "protection") {
+		return resource.Verdict{Effect: resource.Refused, Reason: "it is protected, and so Proxmox changes none of its volumes and mounts",
+			Hint: "set protection = false in the same change, and true again afterwards"}
+	}
+	return verdict
+}
+
+// isDrive reports whether a path leads to a line of a volume or mount.
+func isDrive(path resource.Path) bool {
+	return slices.Contains([]string{"disk", "volume", "bind"}, path[0])
+}
+
+// isInForce reports whether what an edit wants is there, under what waits.
+func isInForce(e resource.Edit, now cty.Value) bool {
+	have, wanted := valueAt(now, e.Path), e.New
+	if wanted.IsNull() && !have.IsNull() {
+		wanted = nothingOf(have.Type(), fieldOf(e.Path))
+	}
+	return same(wanted, have)
 }
 
 func findRule(path resource.Path) rule {
@@ -147,6 +182,30 @@ func hasOrigin(live resource.Seen) bool {
 // isAdopted reports whether state knows nothing yet of what is there.
 func isAdopted(live resource.Seen) bool { return live.Object.Changed.IsZero() }
 
+// judgeFact is for what Proxmox finds out and needs: it refuses to forget the
+// system, and without an architecture no container starts. So what people do
+// not name any more stays as it is.
+func judgeFact(e resource.Edit, live resource.Seen) resource.Verdict {
+	switch {
+	case e.New.IsNull():
+		return resource.Verdict{Effect: resource.Record}
+	case isRunning(live):
+		return resource.Verdict{Effect: resource.Restart}
+	}
+	return resource.Verdict{Effect: resource.Live}
+}
+
+// judgeRestart is for people who leave restarts to the program from now on: what
+// they have let wait comes into force.
+func judgeRestart(e resource.Edit, live resource.Seen) resource.Verdict {
+	text := func(v cty.Value) string { return encode(v, "") }
+	if text(e.Old) == "manual" && text(e.New) == "auto" && isRunning(live) && len(live.Pending) > 0 {
+		return resource.Verdict{Effect: resource.Restart,
+			Reason: "these wait for a restart: " + strings.Join(live.Pending, ", ")}
+	}
+	return resource.Verdict{Effect: resource.Record}
+}
+
 // judgeUnprivileged never lets drift destroy anything.
 func judgeUnprivileged(e resource.Edit, _ resource.Seen) resource.Verdict {
 	const reason = "Proxmox cannot change whether a container is unprivileged"
@@ -206,6 +265,14 @@ func judgeWhole(e resource.Edit, live resource.Seen) resource.Verdict {
 func judgeInterface(e resource.Edit, live resource.Seen) resource.Verdict {
 	if e.New.IsNull() && isRunning(live) && len(resource.Text(e.Old, "slot")) > len("net0") {
 		return resource.Verdict{Effect: resource.Restart}
+	}
+	return resource.Verdict{Effect: resource.Live}
+}
+
+// judgeMAC: an address that nobody asks for any more stays.
+func judgeMAC(e resource.Edit, _ resource.Seen) resource.Verdict {
+	if e.New.IsNull() {
+		return resource.Verdict{Effect: resource.Record}
 	}
 	return resource.Verdict{Effect: resource.Live}
 }

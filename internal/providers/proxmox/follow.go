@@ -103,7 +103,7 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 		if err := p.outwait(ctx, job, node, "vzcreate"); err != nil {
 			return foundNothing, err
 		}
-		cfg, err := p.readConfig(ctx, node, job.ID, false)
+		cfg, err := p.readConfig(ctx, node, job.ID, asSet)
 		switch {
 		case pve.IsGone(err), pve.IsForbidden(err):
 			return p.takenElsewhere(ctx, job.ID)

@@ -119,21 +119,40 @@ func record(want resource.Resource, made resource.Object) resource.Object {
 	if want.Addr.Kind == "backup_policy" {
 		kind = policyKind()
 	}
-	attrs := (resource.Sealer{}).Object(&kind.Schema, want.Want).AsValueMap()
-	for name, a := range kind.Schema.Attrs {
-		if a.Role == resource.Computed {
-			attrs[name] = resource.Attribute(made.Attrs, name)
-		}
-	}
-	for name, v := range attrs {
-		if v.IsNull() {
-			delete(attrs, name)
-		}
-	}
 	return resource.Object{
-		Addr: want.Addr, Host: want.Host, ID: made.ID, Nonce: made.Nonce, Attrs: kind.Schema.Value(attrs),
-		Schema: kind.Version, Changed: time.Now(),
+		Addr: want.Addr, Host: want.Host, ID: made.ID, Nonce: made.Nonce, Schema: kind.Version, Changed: time.Now(),
+		Attrs: withComputed(&kind.Schema, (resource.Sealer{}).Object(&kind.Schema, want.Want), made.Attrs),
 	}
+}
+
+// withComputed adds what only the provider tells, in blocks as well.
+func withComputed(b *resource.Block, kept, made cty.Value) cty.Value {
+	set := kept.AsValueMap()
+	for name, a := range b.Attrs {
+		if a.Role == resource.Computed {
+			set[name] = resource.Attribute(made, name)
+		}
+	}
+	for name, n := range b.Blocks {
+		if !n.Labelled || set[name].IsNull() || set[name].LengthInt() == 0 {
+			continue
+		}
+		elements := set[name].AsValueMap()
+		for label, element := range elements {
+			inner := cty.NullVal(n.Block.Type())
+			if all := resource.Attribute(made, name); !all.IsNull() && all.HasIndex(cty.StringVal(label)).True() {
+				inner = all.Index(cty.StringVal(label))
+			}
+			elements[label] = withComputed(&n.Block, element, inner)
+		}
+		set[name] = cty.MapVal(elements)
+	}
+	for name, v := range set {
+		if v.IsNull() {
+			delete(set, name)
+		}
+	}
+	return b.Value(set)
 }
 
 func (l *lab) create(want resource.Resource, id int) resource.Object {

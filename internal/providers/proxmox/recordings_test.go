@@ -44,7 +44,11 @@ func TestAnswersOfARealNodeAreUnderstood(t *testing.T) {
 				p := New(Options{Client: client})
 				switch {
 				case config.MatchString(path), pending.MatchString(path):
-					cfg, err := p.readConfig(t.Context(), "n", "1", pending.MatchString(path))
+					of := asSet
+					if pending.MatchString(path) {
+						of = withWaiting
+					}
+					cfg, err := p.readConfig(t.Context(), "n", "1", of)
 					require.NoError(t, err, "%s %s", file, path)
 					r := newReading(p.kinds["app"], cfg.coming, cty.NilVal, cty.NilVal)
 					p.kinds["app"].Schema.Value(r.attrs())

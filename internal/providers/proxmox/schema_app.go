@@ -33,6 +33,14 @@ func appKind() *resource.Kind {
 	}
 }
 
+// The words are those of Proxmox's schema. A node detects and stores openeuler
+// too, which it then refuses to be told.
+var (
+	osTypes = []string{"debian", "devuan", "ubuntu", "centos", "fedora", "opensuse", "archlinux", "alpine", "gentoo", "nixos", "unmanaged"}
+
+	architectures = []string{"amd64", "i386", "arm64", "armhf", "riscv32", "riscv64"}
+)
+
 func appAttrs() map[string]*resource.Attr {
 	attrs := map[string]*resource.Attr{
 		"host":        required(ours(text("The host block that it lives on", nil))),
@@ -41,7 +49,7 @@ func appAttrs() map[string]*resource.Attr {
 		"hostname":    text("Its name in the network; else the app's name", isHostname),
 		"pool":        text("The resource pool it belongs to", isID),
 		"tags":        fromHost("tags", set(cty.String, "Its tags; tags of others are kept", isTag)),
-		"description": alike(sameNotes, text("Notes shown on the Proxmox web page", notLonger(7168))),
+		"description": alike(sameNotes, text("Notes shown on the Proxmox web page", notLonger(7680))),
 		"protection":  flag("Proxmox refuses to remove it or its disks"),
 
 		"template":         atCreate(text("The template it is made from: a name such as debian-13-standard, of which the newest is taken, or a volume id", isSpec)),
@@ -49,10 +57,9 @@ func appAttrs() map[string]*resource.Attr {
 		"clone":            atCreate(text("The container it is copied from: a VMID, or the name of a guest", nil)),
 		"template_storage": fromHost("template_storage", ours(text("Where templates and images are kept", isID))),
 
-		"cores":     number("How many CPU cores it sees", within(1, 8192)),
-		"cpu_limit": number("How much CPU time it may use, in cores; fractions are allowed", within(0, 8192)),
-		// Proxmox takes more, and cuts it to what control groups (v2) know.
-		"cpu_units":    number("Its share of CPU time beside other guests", within(1, 10000)),
+		"cores":        number("How many CPU cores it sees", within(1, 8192)),
+		"cpu_limit":    number("How much CPU time it may use, in cores; fractions are allowed", within(0, 8192)),
+		"cpu_units":    alike(sameShares, number("Its share of CPU time beside other guests", within(0, 500000))),
 		"memory":       size("Its memory", mebibytes(16)),
 		"swap":         size("Its swap space", mebibytes(0)),
 		"unprivileged": flagOr(true, "Its root is not the node's root"),
@@ -60,6 +67,9 @@ func appAttrs() map[string]*resource.Attr {
 		"timezone":     text("Its time zone, such as Europe/Berlin, or host", nil),
 		"env":          {Doc: "Environment of its first process", Type: cty.Map(cty.String), Check: isEnv},
 		"entrypoint":   text("The first process, with its arguments", isOneLine),
+		"os_type":      text("What Proxmox takes for the system inside, and sets up accordingly; unmanaged leaves it alone", oneOf(osTypes...)),
+		"arch":         text("The architecture of what runs inside", oneOf(architectures...)),
+		"debug":        flag("Starts write a log on the node"),
 		"password":     atCreate(text("The password of root", isPassword)),
 		"ssh_keys":     atCreate(list("Public keys that may log in as root", isOneLine)),
 		"running":      flagOr(true, "It runs; false stops it"),
@@ -78,6 +88,7 @@ func appAttrs() map[string]*resource.Attr {
 	attrs["password"].Sensitive = true
 	attrs["backup"].Refers = "backup_policy"
 	attrs["restart"].Default = cty.StringVal("auto")
+	attrs["restart"].Judged = true
 	return attrs
 }
 

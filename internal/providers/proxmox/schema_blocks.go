@@ -9,10 +9,12 @@ import (
 // volumeOptions returns the attributes that every kind of mount has.
 func volumeOptions() map[string]*resource.Attr {
 	return map[string]*resource.Attr{
-		"acl":           flag("Keep access control lists"),
+		"acl":           flag("Keep access control lists; else as the file system does by itself"),
 		"quota":         flag("Keep quotas (privileged containers only)"),
 		"mount_options": set(cty.String, "Options of the mount", oneOf("discard", "lazytime", "noatime", "nodev", "noexec", "nosuid")),
 		"replicate":     flag("Include it in replication; true unless said otherwise"),
+		"read_only":     flag("Nothing inside may write to it"),
+		"shared":        flag("It is there on every node, which Proxmox cannot see by itself"),
 	}
 }
 
@@ -25,12 +27,11 @@ func diskBlock() resource.Block {
 
 func volumeBlock() resource.Block {
 	attrs := volumeOptions()
-	attrs["path"] = required(text("Where it is mounted inside", isPath))
+	attrs["path"] = required(alike(samePath, text("Where it is mounted inside", isPath)))
 	attrs["size"] = required(alike(sameSize, size("Its size; it can grow, never shrink", mebibytes(1))))
 	attrs["storage"] = fromHost("storage", text("The storage it lies on; changing it moves the volume", isID))
 	attrs["backup"] = flagOr(true, "Backups include it")
-	attrs["read_only"] = flag("Nothing inside may write to it")
-	attrs["shared"] = flag("It is reachable on every node, which Proxmox cannot see by itself")
+	attrs["keep_attrs"] = keepAttrs()
 	attrs["on_remove"] = ours(text("What becomes of the data when the block goes: keep (as an unused volume) or destroy", oneOf("keep", "destroy")))
 	attrs["on_remove"].Default = cty.StringVal("keep")
 	attrs["slot"] = slot()
@@ -38,11 +39,14 @@ func volumeBlock() resource.Block {
 	return resource.Block{Doc: "A volume of its own, by name", Attrs: attrs}
 }
 
+func keepAttrs() *resource.Attr {
+	return flag("Its root takes owner and mode from the directory it is mounted on (Proxmox VE 9.1 or later)")
+}
+
 func bindBlock() resource.Block {
 	attrs := volumeOptions()
 	attrs["source"] = required(text("The directory or device of the node", isPath))
-	attrs["read_only"] = flag("Nothing inside may write to it")
-	attrs["shared"] = flag("The source is there on every node")
+	attrs["keep_attrs"] = keepAttrs()
 	attrs["slot"] = slot()
 	return resource.Block{Doc: "A directory of the node, by its path inside (root@pam only)", Attrs: attrs}
 }
@@ -60,7 +64,7 @@ func deviceBlock() resource.Block {
 
 func networkBlock() resource.Block {
 	return resource.Block{Doc: "A network interface, by its name inside", Attrs: map[string]*resource.Attr{
-		"bridge":    fromHost("bridge", text("The bridge of the node", isID)),
+		"bridge":    fromHost("bridge", text(`The bridge of the node; "" for none, with which Proxmox keeps a container but does not start it`, isBridge)),
 		"ip":        alike(sameAddress, text("IPv4 address with prefix length, or dhcp or manual", isAddress4)),
 		"gateway":   alike(sameAddress, text("IPv4 gateway", isGateway4)),
 		"ip6":       alike(sameAddress, text("IPv6 address with prefix length, or auto, dhcp or manual", isAddress6)),
@@ -73,6 +77,8 @@ func networkBlock() resource.Block {
 		"firewall":  flag("The Proxmox firewall filters it"),
 		"link_down": flag("Its cable is pulled"),
 		"slot":      slot(),
+		"host_managed": flag("The node gives it its addresses, for images that cannot do so themselves (Proxmox VE 9.1 or later); " +
+			"else as Proxmox chooses"),
 	}}
 }
 

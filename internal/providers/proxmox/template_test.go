@@ -67,7 +67,7 @@ func TestTemplatesAreForeseen(t *testing.T) {
 			require.Len(t, implied, 1)
 			require.Equal(t, "template.pve@pve1/local/"+c.spec, implied[0].Addr.String())
 			require.Equal(t, c.want, l.see(&implied[0], nil).Presence)
-			found := l.Precheck(resource.Survey{}, proposals(true, implied[0]))
+			found := l.Precheck(t.Context(), resource.Survey{}, proposals(true, implied[0]))
 			if c.says == "" {
 				require.Empty(t, found)
 				made, err := l.Create(t.Context(), l.job(implied[0], implied[0].Addr.Part))
@@ -93,13 +93,13 @@ func TestAppOfAnImage(t *testing.T) {
 		edits, _ := l.edits(want, made)
 		require.Empty(t, edits)
 		env := parseEnv(l.config("2000")["env"])
-		require.Equal(t, "8081", env["NGINX_PORT"])
+		require.Contains(t, env, "NGINX_PORT=8081")
 		require.Greater(t, len(env), 1, "the image's own variables stay")
 
 		set["env"] = cty.MapVal(map[string]cty.Value{"OTHER": str("1")})
 		l.change(app("web", set), made)
 		env = parseEnv(l.config("2000")["env"])
-		require.NotContains(t, env, "NGINX_PORT")
+		require.NotContains(t, env.names(), "NGINX_PORT")
 		require.Greater(t, len(env), 1)
 	})
 }

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -22,7 +23,7 @@ func textOrNull(text string) cty.Value {
 
 func numberOrNull(text string) cty.Value {
 	v, err := cty.ParseNumberVal(text)
-	if err != nil {
+	if err != nil || strings.ContainsAny(text, "iInN") { // neither infinite nor not a number
 		return cty.NullVal(cty.Number)
 	}
 	return v
@@ -36,19 +37,12 @@ func boolean(text string, otherwise bool) cty.Value {
 }
 
 // mebibyteValue returns bytes of a number of MiB.
-func mebibyteValue(text string, otherwise int64) cty.Value {
+func mebibyteValue(text string) cty.Value {
 	n, err := strconv.ParseInt(text, 10, 43)
 	if err != nil {
-		n = otherwise
+		return cty.NullVal(cty.Number)
 	}
 	return cty.NumberIntVal(n << 20)
-}
-
-func sizeValue(text string) cty.Value {
-	if n := parseSize(text); n > 0 {
-		return cty.NumberIntVal(n)
-	}
-	return cty.NullVal(cty.Number)
 }
 
 func textSet(all []string) cty.Value {
@@ -98,4 +92,86 @@ func valueMap(object cty.Value, name string) map[string]cty.Value {
 		return nil
 	}
 	return v.AsValueMap()
+}
+
+// decode reads the text of a key or field as an attribute's value. What is not
+// there or blank is what Proxmox assumes, or nothing. It is not sayable when it
+// is of another form than Proxmox writes or the attribute's check refuses it:
+// people could not write it, and then it reads as if it were not there.
+func decode(a *resource.Attr, key, text string) (v cty.Value, isSayable bool) {
+	nothing := nothingOf(a.Type, key)
+	if strings.TrimSpace(text) == "" {
+		return nothing, true
+	}
+	switch {
+	case a.Type == cty.Bool:
+		v = truth(text)
+	case a.Unit == resource.Size:
+		v = mebibyteValue(text)
+	case a.Type == cty.Number:
+		v = numberOrNull(text)
+	case a.Type == cty.String:
+		v = cty.StringVal(text)
+	case a.Type.IsListType():
+		v = texts(fields(text))
+	case a.Type == cty.Set(cty.Number):
+		if v = numberSet(text); v.LengthInt() == 0 || slices.ContainsFunc(words(text), isNoNumber) {
+			v = cty.NullVal(a.Type)
+		}
+	default:
+		v = textSet(words(text))
+	}
+	if v.IsNull() || a.Check != nil && a.Check(v) != "" {
+		return nothing, false
+	}
+	return v, true
+}
+
+func isNoNumber(text string) bool { return numberOrNull(text).IsNull() }
+
+func nothingOf(t cty.Type, key string) cty.Value {
+	switch v, ok := assumed[key]; {
+	case ok:
+		return v
+	case t == cty.Bool:
+		return cty.False
+	case t.IsSetType():
+		return cty.SetValEmpty(t.ElementType())
+	case t.IsListType():
+		return cty.ListValEmpty(t.ElementType())
+	case t.IsMapType():
+		return cty.MapValEmpty(t.ElementType())
+	}
+	return cty.NullVal(t)
+}
+
+// truth reads a truth value as it stands inside property strings; null when it
+// is none.
+func truth(text string) cty.Value {
+	switch strings.ToLower(text) {
+	case "1", "on", "yes", "true":
+		return cty.True
+	case "0", "off", "no", "false":
+		return cty.False
+	}
+	return cty.NullVal(cty.Bool)
+}
+
+// fields splits the lists of Proxmox and keeps their order.
+func fields(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\x00", r) })
+}
+
+// parseSize reads 8G, 512M or a plain number of bytes; 0 when it is none.
+func parseSize(text string) int64 {
+	shift := map[byte]uint{'K': 10, 'M': 20, 'G': 30, 'T': 40}
+	digits, by := text, uint(0)
+	if n := len(text); n > 0 && shift[text[n-1]] > 0 {
+		digits, by = text[:n-1], shift[text[n-1]]
+	}
+	n, err := strconv.ParseFloat(digits, 64)
+	if err != nil || n < 0 || n > 1<<53 {
+		return 0
+	}
+	return int64(n * float64(int64(1)<<by))
 }

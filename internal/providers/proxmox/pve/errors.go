@@ -153,6 +153,10 @@ func IsForbidden(err error) bool { return hasStatus(err, 403) || says(err, "Perm
 // parameters, for lack of a privilege or because the release does not know it.
 func IsRefused(err error) bool { return hasStatus(err, 400, 401, 403, 501) }
 
+// IsFault: the handler of the request broke off. It mostly did nothing, but
+// Proxmox knows errors after the deed.
+func IsFault(err error) bool { return hasStatus(err, 500) }
+
 // IsUnauthorised: the credentials are not accepted.
 func IsUnauthorised(err error) bool { return hasStatus(err, 401) }
 

@@ -20,6 +20,10 @@ func TestLine(t *testing.T) {
 		{"the first field keeps standing without its key", "2,up=30", "order", func(l *Line) { l.Set("order", "3") }, "3,up=30"},
 		{"the first field with its key keeps it", "order=2,up=30", "order", func(l *Line) { l.Set("order", "3") }, "order=3,up=30"},
 		{"a first field is put first", "up=30", "order", func(l *Line) { l.Set("order", "3") }, "3,up=30"},
+		{"the field without a key may stand anywhere", "up=30,2", "order", func(l *Line) { l.Set("order", "3") }, "up=30,3"},
+		{"a blank is no field", " ", "", func(l *Line) { l.Set("nesting", "1") }, "nesting=1"},
+		{"a field is spelt out", "2,up=30", "order", func(l *Line) { l.Spell("order"); l.Spell("down") }, "order=2,up=30"},
+		{"nothing changed, nothing tidied", " ,a=1", "", func(l *Line) { l.Set("nesting", "") }, " ,a=1"},
 		{"an empty line", "", "order", func(l *Line) { l.Set("up", "3") }, "up=3"},
 		{"a value with an equals sign", "a=b=c", "", func(l *Line) { l.Set("d", "e") }, "a=b=c,d=e"},
 	} {
@@ -50,9 +54,9 @@ func TestLineKeepsEveryOtherField(t *testing.T) {
 		after := ParseLine(text, "volume")
 		after.Set(key, value)
 		require.Equal(t, value, ParseLine(after.String(), "volume").Value(key))
-		for _, k := range before.Keys() {
-			if k != key {
-				require.Equal(t, before.Value(k), after.Value(k))
+		for _, f := range before.Fields() {
+			if f.Key != key {
+				require.Equal(t, before.Value(f.Key), after.Value(f.Key))
 			}
 		}
 	})
