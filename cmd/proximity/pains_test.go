@@ -111,6 +111,9 @@ var edits = map[string]func(e *pvesim.Edit, id string, rest []string){
 			e.AddGuest(number(id), rest[0], pairs(rest[1:]))
 		}
 	},
+	"raw": func(e *pvesim.Edit, id string, lines []string) {
+		e.SetConfig(number(id), "lxc", strings.Join(lines, "\n"))
+	}, // VMID "key = value"...
 	"move":    func(e *pvesim.Edit, id string, rest []string) { e.Move(number(id), rest[0]) },  // VMID NODE
 	"remove":  func(e *pvesim.Edit, id string, _ []string) { e.Remove(number(id)) },            // VMID
 	"start":   func(e *pvesim.Edit, id string, _ []string) { e.SetRunning(number(id), true) },  // VMID

@@ -199,7 +199,7 @@ func judgeFact(e resource.Edit, live resource.Seen) resource.Verdict {
 // they have let wait comes into force.
 func judgeRestart(e resource.Edit, live resource.Seen) resource.Verdict {
 	text := func(v cty.Value) string { return encode(v, "") }
-	if text(e.Old) == "manual" && text(e.New) == "auto" && isRunning(live) && len(live.Pending) > 0 {
+	if text(e.Old) == "manual" && text(e.New) == "auto" && isRunning(live) && stillWaits(live) {
 		return resource.Verdict{Effect: resource.Restart,
 			Reason: "these wait for a restart: " + strings.Join(live.Pending, ", ")}
 	}
