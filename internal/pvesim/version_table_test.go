@@ -3,9 +3,13 @@ package pvesim_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 func transportDifferences() []difference {
@@ -31,6 +35,20 @@ func transportDifferences() []difference {
 		}},
 		{"a token that is not there", "9.1", "", "401 no such token 'x' for user 'root@pam'", "401 Authentication failed!", func(a *api) string {
 			return told(a.rawAs("root@pam!x=wrong", "GET", "/version", "", ""))
+		}},
+		{"a token that has expired", "9.1", "", "401 token 'old' access expired", "401 Authentication failed!", func(a *api) string {
+			const path = "/access/users/root@pam/token/old"
+			made := a.ok("POST", path, url.Values{"expire": {fmt.Sprint(a.clock.Now().Unix() + 1)}}).(map[string]any)
+			a.after(2 * time.Second)
+			return told(a.rawAs("root@pam!old="+made["value"].(string), "GET", "/version", "", ""))
+		}},
+		{"a wrong ticket", "9.1", "", "401 permission denied - invalid PVE ticket", "401 Authentication failed!", func(a *api) string {
+			r, err := http.NewRequest("GET", "https://pve/api2/json/version", nil)
+			require.NoError(a.t, err)
+			r.AddCookie(&http.Cookie{Name: "PVEAuthCookie", Value: "PVE:root@pam:00000000::AAAA"})
+			response, err := a.sim.Transport().RoundTrip(r)
+			require.NoError(a.t, err)
+			return told(response, "")
 		}},
 		{"a user that is not there", "9.1", "", "401 no such user ('no@pam')", "401 Authentication failed!", func(a *api) string {
 			return told(a.rawAs("no@pam!x=wrong", "GET", "/version", "", ""))
