@@ -101,6 +101,12 @@ func parameterDifferences() []difference {
 		takes("8.3", "POST", jobs, job, "pbs-change-detection-mode", "data", "200"),
 		takes("8.3", "POST", "/nodes/pve/vzdump", url.Values{"vmid": {"100"}}, "job-id", "x", `400 {"job-id":"Only root may set this option."}`),
 		takes("8.1", "GET", "/pools", nil, "poolid", "none", "500 pool 'none' does not exist"),
+		takes("8.1", "GET", "/pools", nil, "type", "lxc", `400 {"poolid":"missing property required by 'type'"}`),
+		takes("8.1", "PUT", "/pools/none", nil, "allow-move", "1", "500 update pools failed: pool 'none' does not exist"),
+		takes("9.0", "DELETE", "/cluster/ha/resources/ct:100", nil, "purge", "1", "500 cannot delete service 'ct:100', not HA managed!"),
+		{"the key deny-write of devN", "8.3", "", unknown("dev0"), "200", func(a *api) string { // 7.4 has no devN at all
+			return a.asRoot("PUT", config, url.Values{"dev0": {"/dev/null,deny-write=1"}})
+		}},
 		takes("9.1", "PUT", config, nil, "env", "A=b", "200"),
 		takes("9.1", "PUT", config, nil, "entrypoint", "/init", "200"),
 		takes("9.1", "POST", create, ct, "ha-managed", "1", "200"),
@@ -206,7 +212,6 @@ func containerDifferences() []difference {
 func hostDifferences() []difference {
 	const addRole = "/access/roles"
 	monitor := url.Values{"roleid": {"r"}, "privs": {"VM.Monitor"}}
-	agent := url.Values{"roleid": {"r"}, "privs": {"VM.GuestAgent.Audit VM.Replicate"}}
 	template := func(ending string) func(*api) string {
 		return func(a *api) string {
 			return a.form("POST", "/nodes/pve/storage/local/download-url", url.Values{
@@ -214,13 +219,22 @@ func hostDifferences() []difference {
 			})
 		}
 	}
+	var privileges []difference
+	for name, with := range map[string]string{
+		"Mapping.Audit": "8.0", "Mapping.Modify": "8.0", "Mapping.Use": "8.0", "SDN.Use": "8.0", "Sys.AccessNetwork": "8.1",
+		"VM.GuestAgent.Audit": "9.0", "VM.GuestAgent.FileRead": "9.0", "VM.GuestAgent.FileSystemMgmt": "9.0",
+		"VM.GuestAgent.FileWrite": "9.0", "VM.GuestAgent.Unrestricted": "9.0", "VM.Replicate": "9.0",
+	} {
+		before := fmt.Sprintf(`400 {"privs":"invalid format - invalid privilege '%s'\n"}`, name)
+		privileges = append(privileges, difference{"privilege " + name, with, "", before, "200", func(a *api) string {
+			return a.form("POST", addRole, url.Values{"roleid": {"r"}, "privs": {name}})
+		}})
+	}
 	const wrongEnding = `400 {"filename":"wrong file extension"}`
 	download := url.Values{"url": {"https://example.org/a.iso"}, "filename": {"a.iso"}, "content": {"iso"}}
-	return []difference{
+	return append(privileges, []difference{
 		{"VM.Monitor went", "9.0", "", "200", `400 {"privs":"invalid format - invalid privilege 'VM.Monitor'\n"}`,
 			func(a *api) string { return a.form("POST", addRole, monitor) }},
-		{"VM.GuestAgent and VM.Replicate came", "9.0", "", `400 {"privs":"invalid format - invalid privilege 'VM.GuestAgent.Audit'\n"}`, "200",
-			func(a *api) string { return a.form("POST", addRole, agent) }},
 		{"the administrator has what there is", "9.0", "", "VM.Monitor", "VM.GuestAgent.Audit", func(a *api) string {
 			role := keys(a.ok("GET", "/access/roles/Administrator", nil))
 			return role[slices.IndexFunc(role, func(p string) bool { return p == "VM.Monitor" || p == "VM.GuestAgent.Audit" })]
@@ -260,5 +274,5 @@ func hostDifferences() []difference {
 		{"formats of storages", "9.1", "", "no", "yes", func(a *api) string {
 			return yes(slices.Contains(keys(a.ok("GET", "/nodes/pve/storage?format=1", nil).([]any)[0]), "formats"))
 		}},
-	}
+	}...)
 }
