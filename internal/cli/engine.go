@@ -112,7 +112,7 @@ func (e *engine) propose(ctx context.Context, st *state.State, sel plan.Selectio
 	if sel.Destroy {
 		desired = nil
 	}
-	inv, err := inventory.Ask{Adopt: sel.Adopt}.Observe(ctx, e.hosts, desired, st)
+	inv, err := inventory.Ask{Adopt: sel.Adopt, Anew: sel.Replace}.Observe(ctx, e.hosts, desired, st)
 	if err != nil {
 		return proposal{}, err
 	}
@@ -121,7 +121,7 @@ func (e *engine) propose(ctx context.Context, st *state.State, sel plan.Selectio
 		Prior: plan.Prior{Lineage: st.Lineage, Serial: st.Serial, Objects: st.Objects, Seal: st.Sealer()},
 		Seen:  inv.Seen, Surveys: inv.Surveys, Select: sel,
 	})
-	p.Diagnostics = append(p.Diagnostics, inventory.Precheck(e.hosts, p)...).Sort()
+	p.Diagnostics = append(p.Diagnostics, inventory.Precheck(ctx, e.hosts, p)...).Sort()
 	doc := p.Document(e.kinds, st.Sealer())
 	doc.Destroy = sel.Destroy
 	e.log.Debug("planned", "changes", len(p.Changes), "kept", p.Kept)

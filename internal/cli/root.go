@@ -47,7 +47,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
 		a.driftCommand(), a.adoptCommand(),
-		a.showCommand(), a.outputCommand(), a.stateCommand(), a.simCommand(), a.versionCommand(),
+		a.showCommand(), a.outputCommand(), a.stateCommand(), a.hostCommand(), a.simCommand(), a.versionCommand(),
 	)
 	return root
 }

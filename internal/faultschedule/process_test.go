@@ -200,7 +200,7 @@ func (l *lab) plan(ctx context.Context, set providers.Set, st *state.State) (*pl
 		Kinds: kinds, Desired: desired, Resolver: l.want, Seen: inv.Seen, Surveys: inv.Surveys,
 		Prior: plan.Prior{Lineage: st.Lineage, Serial: st.Serial, Objects: st.Objects, Seal: st.Sealer()},
 	})
-	p.Diagnostics = append(p.Diagnostics, inventory.Precheck(set, p)...)
+	p.Diagnostics = append(p.Diagnostics, inventory.Precheck(ctx, set, p)...)
 	return p, p.Diagnostics.Err()
 }
 

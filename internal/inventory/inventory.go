@@ -27,7 +27,13 @@ type Inventory struct {
 // Ask says what a look has to find out beyond the usual.
 type Ask struct {
 	Adopt    map[addr.Addr]string // IDs of what a person asks to take over
+	Anew     []addr.Addr          // what a person asks to be made anew; the address of a block means all its instances
 	Thorough bool                 // also what costs a request more for each thing
+}
+
+func (ask Ask) extend(t *providers.Target) {
+	t.Adopt, t.Thorough = ask.Adopt[t.Addr], ask.Thorough
+	t.Anew = slices.Contains(ask.Anew, t.Addr) || slices.Contains(ask.Anew, t.Addr.Block())
 }
 
 // Observe looks at the wanted resources and the recorded objects. What is
@@ -45,7 +51,7 @@ func (ask Ask) Observe(ctx context.Context, set providers.Set, desired []resourc
 	targets := targetsByHost(desired, st)
 	for _, list := range targets {
 		for i := range list {
-			list[i].Adopt, list[i].Thorough = ask.Adopt[list[i].Addr], ask.Thorough
+			ask.extend(&list[i])
 		}
 	}
 	hosts := make([]string, 0, len(targets))

@@ -54,6 +54,8 @@ type Nested struct {
 	// DefaultLabel stands in for a label that is left out. Empty: the label
 	// is required.
 	DefaultLabel string
+	// CheckLabel returns what is wrong with a label, or "", as Attr.Check does.
+	CheckLabel func(label string) string
 }
 
 // Role says who sets an attribute.
@@ -144,11 +146,18 @@ func (b *Block) BlockNames() []string { return slices.Sorted(maps.Keys(b.Blocks)
 // blocks; the others are null.
 func (b *Block) Value(set map[string]cty.Value) cty.Value {
 	all := make(map[string]cty.Value, len(b.Attrs)+len(b.Blocks))
-	for name, t := range b.Type().AttributeTypes() {
-		all[name] = cty.NullVal(t)
+	fill := func(name string, typeOf func() cty.Type) {
 		if v, ok := set[name]; ok && v != cty.NilVal {
 			all[name] = v
+		} else {
+			all[name] = cty.NullVal(typeOf())
 		}
+	}
+	for name, a := range b.Attrs {
+		fill(name, func() cty.Type { return a.Type })
+	}
+	for name, n := range b.Blocks {
+		fill(name, n.Type) // types of whole blocks take a while to put together
 	}
 	return cty.ObjectVal(all)
 }

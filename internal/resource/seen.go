@@ -68,7 +68,6 @@ type Node struct {
 	Memory    uint64
 	MemoryUse uint64
 	CPUs      int
-	Bridges   []string // nil: not asked
 }
 
 // Storage is one storage as one node sees it.
@@ -89,6 +88,8 @@ type Guest struct {
 	Running  bool
 	Template bool
 	Pool     string
+	Disk     uint64  // bytes of its root disk; 0: not known
+	Ours     *Object // what was seen of it when it is ours; nil: somebody else's, or not looked at
 }
 
 // IDRange is the range from which new VMIDs are taken, both ends included.

@@ -33,6 +33,9 @@ func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
 		return err
 	}
 	query, err := p.purging(ctx, job) // before the stop: what fails should fail while it still runs
+	if err == nil && query == nil {
+		err = w.untie(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -118,4 +121,30 @@ func (p *Provider) purging(ctx context.Context, job providers.Job) (url.Values, 
 		}
 	}
 	return purge, nil
+}
+
+// untie takes the container out of what Proxmox would refuse to delete it for,
+// where it may not purge. A replication job has copies on other nodes, which
+// people have to decide about.
+func (w *work) untie(ctx context.Context) error {
+	var copies []struct {
+		ID    string
+		Guest pve.Int
+	}
+	_ = w.p.Client.Read(ctx, "/cluster/replication", nil, &copies) // what cannot be seen here Proxmox says itself
+	for _, c := range copies {
+		if c.Guest == w.guest.VMID {
+			return fmt.Errorf("container %s is replicated by job %s; on a node: pvesr delete %s", w.job.ID, c.ID, c.ID)
+		}
+	}
+	if w.guest.HAState == "" {
+		return nil
+	}
+	err := w.p.do(ctx, w.job, func() (string, error) {
+		return w.p.Client.Delete(ctx, pve.Path("cluster", "ha", "resources", "ct:"+w.job.ID), nil)
+	})
+	if err != nil {
+		return fmt.Errorf("take container %s out of high availability first (on a node: ha-manager remove ct:%s): %w", w.job.ID, w.job.ID, err)
+	}
+	return nil
 }

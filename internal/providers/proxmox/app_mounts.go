@@ -142,7 +142,7 @@ func (r *reading) volumeWhere(key, is string, labels map[string]string) (found s
 		if labels[slot] != "" || !r.isMount(slot, key, is) {
 			continue
 		}
-		if _, isSayable := sizeOf(pve.ParseLine(r.values[slot], "volume"), cty.NilVal); isSayable {
+		if _, isSayable := sizeOf(rooted(pve.ParseLine(r.values[slot], "volume")), cty.NilVal); isSayable {
 			return slot
 		}
 		found = cmp.Or(found, slot)

@@ -31,7 +31,7 @@ type work struct {
 // and still as the plan saw it.
 func (p *Provider) updateApp(ctx context.Context, job providers.Job) (resource.Object, error) {
 	w := &work{p: p, job: job, edits: job.Edits}
-	target := providers.Target{Addr: job.Addr, Want: &job.Want, Prior: job.Prior, Marker: job.Marker}
+	target := w.target()
 	if err := w.find(ctx); err != nil {
 		return resource.Object{}, err
 	}
@@ -48,6 +48,10 @@ func (p *Provider) updateApp(ctx context.Context, job providers.Job) (resource.O
 		return resource.Object{Addr: job.Addr, Host: p.Host, ID: job.ID, Nonce: job.Marker.Nonce}, err
 	}
 	return p.look(ctx, target, w.guest, w.changed)
+}
+
+func (w *work) target() providers.Target {
+	return providers.Target{Addr: w.job.Addr, Want: &w.job.Want, Prior: w.job.Prior, Marker: w.job.Marker}
 }
 
 // find locates the container, reads it and checks whose it is.
@@ -92,6 +96,11 @@ func (w *work) compare(ctx context.Context, t providers.Target) error {
 	if w.job.Digest == "" || w.job.Digest == w.cfg.digest() {
 		return nil
 	}
+	return w.recheck(ctx, t)
+}
+
+// recheck holds what was read last against what the edits start from.
+func (w *work) recheck(ctx context.Context, t providers.Target) error {
 	now := w.p.seen(ctx, t, w.guest, w.guest.Status, w.cfg).Object.Attrs
 	for _, e := range w.edits {
 		if e.Effect != resource.Record && !same(valueAt(now, e.Path), e.Old) {
@@ -192,15 +201,21 @@ func (w *work) gather() (c *change, restart bool) {
 	return c, restart
 }
 
-// configure changes the configuration. After a lost answer it reads what is
-// there and sends what is left; the request may take effect even after that,
-// so that a change in between is taken for our own.
+// configure changes the configuration. When somebody was faster it reads what
+// is there, and goes on where that is no matter of the edits. After a lost
+// answer it sends what is left; the request may take effect even after that, so
+// that a change in between is taken for our own.
 func (w *work) configure(ctx context.Context) (c *change, restart bool, err error) {
 	c, restart = w.gather()
 	err = w.sendConfig(ctx, c)
-	for try, lost := 1, pve.IsUnclear(err); try < 3 && (pve.IsUnclear(err) || lost && pve.IsChanged(err)); try++ {
+	for try, lost := 1, pve.IsUnclear(err); try < 3 && (pve.IsUnclear(err) || pve.IsChanged(err)); try++ {
 		if err := w.read(ctx); err != nil {
 			return nil, false, err
+		}
+		if lost = lost || pve.IsUnclear(err); !lost {
+			if err := w.recheck(ctx, w.target()); err != nil {
+				return nil, false, err
+			}
 		}
 		c, _ = w.gather()
 		err = w.sendConfig(ctx, c)

@@ -49,8 +49,12 @@ var naturalConfig = map[string]string{"memory": "512", "swap": "512", "rootfs": 
 // isFact reports whether an attribute tells what the container is rather than
 // what anybody chose.
 func isFact(name string) bool {
-	return slices.Contains([]string{"hostname", "unprivileged", "os_type", "arch"}, name)
+	return name == "hostname" || name == "unprivileged" || isDetected(name)
 }
+
+// isDetected reports whether Proxmox finds an attribute out by itself when it
+// makes a container.
+func isDetected(name string) bool { return name == "os_type" || name == "arch" }
 
 func isAskedFor(name string, source cty.Value) bool {
 	return !resource.Attribute(source, name).IsNull()
