@@ -50,7 +50,7 @@ func appAttrs() map[string]*resource.Attr {
 		"template_storage": fromHost("template_storage", ours(text("Where templates and images are kept", isID))),
 
 		"cores":     number("How many CPU cores it sees", within(1, 8192)),
-		"cpu_limit": number("How much CPU time it may use, in cores; fractions are allowed", within(0, 8192)),
+		"cpu_limit": number("How much CPU time it may use, in cores; fractions are allowed", between(0, 8192)),
 		// Proxmox takes more, and cuts it to what control groups (v2) know.
 		"cpu_units":    number("Its share of CPU time beside other guests", within(1, 10000)),
 		"memory":       size("Its memory", mebibytes(16)),
