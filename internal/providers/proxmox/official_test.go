@@ -243,9 +243,12 @@ func tryTexts(a *resource.Attr, o official, try func(string, cty.Value, bool)) {
 			try(word, v, true)
 		}
 	}
-	if len(o.Enum) > 0 {
-		if v, is := wrap("other"); is {
-			try("other", v, slices.Contains(o.Enum, "other"))
+	if v, is := wrap("other"); is && len(o.Enum) > 0 {
+		try("other", v, slices.Contains(o.Enum, "other"))
+		_, words, _ := strings.Cut(a.Check(v), "must be one of ")
+		for word := range strings.SplitSeq(words, ", ") { // those that we offer
+			v, _ := wrap(word)
+			try(word, v, slices.Contains(o.Enum, word))
 		}
 	}
 	if o.Pattern == "" {
