@@ -236,3 +236,34 @@ func TestPrecheckWithoutAnswers(t *testing.T) {
 		require.Empty(t, l.says(survey, providers.Proposal{Addr: want.Addr, ID: "2000", Create: true, Want: want}))
 	})
 }
+
+// Equal answers give equal findings, in one order.
+func TestPrecheckIsInOneOrder(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{}).limited("/storage/local")
+		bad := values{"cores": whole(1), "memory": gibibytes(99), "template": str("none"), "vmid": whole(100),
+			"network": labelled("network", map[string]values{"eth0": {"bridge": str("vmbr9"), "ip": str("192.0.2.53/24")}, "eth1": {"bridge": str("vmbr0"), "ip": str("192.0.2.53/24")}})}
+		wants := []resource.Resource{app("a", bad), app("b", bad), impliedTemplates(app("a", bad))[0], policy(nil)}
+		survey := l.survey()
+		first := l.Precheck(t.Context(), survey, proposals(true, wants...))
+		require.Greater(t, len(first), 8)
+		for range 20 {
+			require.Equal(t, first, l.Precheck(t.Context(), survey, proposals(true, wants...)))
+		}
+	})
+}
+
+// A change of one thing does not bring up what stays as it is.
+func TestPrecheckLeavesInPeaceWhatStays(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		nic := oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.60/24"), "gateway": str("198.51.100.1")})
+		made := l.create(app("web", nic), 2000)
+		survey := l.observed(made)
+		survey.Storage("pve1", "local-lvm").Active = false
+		more := values{"network": nic["network"], "memory": gibibytes(1)}
+		require.Empty(t, l.says(survey, l.proposed(app("web", more), made)))
+		more["disk"] = object("disk", values{"size": gibibytes(6), "storage": str("local-lvm")})
+		require.Equal(t, []string{`error: storage "local-lvm" is not available on node "pve1"`}, l.says(survey, l.proposed(app("web", more), made)))
+	})
+}
