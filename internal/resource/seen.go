@@ -36,9 +36,9 @@ type Seen struct {
 	// InForce holds the attributes as they are until that restart. NilVal: nothing
 	// waits.
 	InForce cty.Value
-	Locked    string   // what the host says it is busy with: "backup", "migrate"; empty: nothing
-	Why       string   // the reason, when Unknown or a Stranger
-	Hint      string   // what can be done about it; may be empty
+	Locked  string // what the host says it is busy with: "backup", "migrate"; empty: nothing
+	Why     string // the reason, when Unknown or a Stranger
+	Hint    string // what can be done about it; may be empty
 }
 
 // Survey is what a host has, as far as it matters before a plan is shown.
