@@ -30,7 +30,7 @@ fmt: ## formats Go and the examples
 	$(GO) run ./cmd/proximity fmt examples/*/
 
 golden: ## rewrites golden files; look at the difference before you commit it
-	$(GO) test ./cmd/proximity ./internal/ui ./internal/config ./internal/state ./internal/providers/proxmox -update
+	$(GO) test ./cmd/proximity ./internal/calendar ./internal/ui ./internal/config ./internal/state ./internal/providers/proxmox -update
 
 fuzz: ## each fuzz target for FUZZ
 	@$(GO) list ./... | while read -r p; do \

@@ -26,7 +26,7 @@ const module = "github.com/proximity-cli/proximity/"
 // layers lists the packages from the bottom up: one may import those of lower
 // layers, and of its own layer only what rules allow.
 var layers = [][]string{
-	{"internal/addr", "internal/diag", "internal/graph"},
+	{"internal/addr", "internal/calendar", "internal/diag", "internal/graph"},
 	{"internal/resource"},
 	{"internal/providers", "internal/providers/proxmox/pve", "internal/state"},
 	{"internal/plan", "internal/providers/proxmox", "internal/providers/providertest", "internal/state/local", "internal/state/statetest"},
@@ -181,6 +181,7 @@ func TestGoroutinesStartInFewPlaces(t *testing.T) {
 		"internal/graph/graph.go":               true, // one for each step
 		"internal/inventory/inventory.go":       true, // one for each host
 		"internal/providers/proxmox/observe.go": true, // one for each resource: reads overlap, within the client's bound
+		"internal/providers/proxmox/adopt.go":   true, // one for each guest, for the same reason
 		"internal/cli/prompt.go":                true, // reading an answer cannot be interrupted
 		"internal/config/limits.go":             true, // nor can evaluation: the one that takes too long is left behind
 		"internal/ui/live.go":                   true, // the clock of the progress lines

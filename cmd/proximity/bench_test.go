@@ -2,17 +2,32 @@ package main_test
 
 import (
 	"bytes"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/proximity-cli/proximity/internal/config"
+	"github.com/proximity-cli/proximity/internal/inventory"
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/resource"
+	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/state/local"
 )
 
 // build returns the path of the program, built as `make build` does.
@@ -129,13 +144,14 @@ host "pve" {
 }
 `
 
-func planUnchanged(b *testing.B, apps int) {
-	bin := build(b)
-	sim, dir := estate(b, pvesim.Options{Latency: 2 * time.Millisecond, Tasks: func(string) time.Duration { return 0 }}, manyApps+`
+// unchanged is the configuration of apps on three nodes.
+func unchanged(apps int) string {
+	return manyApps + `
 app "web" {
-  count    = `+strconv.Itoa(apps)+`
+  count    = ` + strconv.Itoa(apps) + `
   host     = host.pve
   node     = "pve${count.index %% 3 + 1}"
+  vmid     = 2000 + count.index
   template = "debian-13-standard"
   cores    = 1
   memory   = "256MiB"
@@ -143,7 +159,12 @@ app "web" {
   disk { size = "1GiB" }
   network { ip = "dhcp" }
 }
-`)
+`
+}
+
+func planUnchanged(b *testing.B, apps int) {
+	bin := build(b)
+	sim, dir := estate(b, pvesim.Options{Latency: 2 * time.Millisecond, Tasks: func(string) time.Duration { return 0 }}, unchanged(apps))
 	run(b, bin, dir, "apply", "--auto-approve").must(b, 0)
 	time.Sleep(16 * time.Second) // what was touched in the last 15 s is asked for twice
 	for b.Loop() {
@@ -152,6 +173,117 @@ app "web" {
 		b.ReportMetric(p.took.Seconds(), "s/run")
 		b.ReportMetric(p.memory, "MiB")
 		b.ReportMetric(float64(requests(sim)-before)/float64(apps), "requests/app")
+	}
+}
+
+// BenchmarkObserve1000 measures a look at 1,000 unchanged apps, each request of
+// which takes 2 ms, over 8 connections, beside a plain loop that asks for just
+// the containers' configurations: the best of nine rounds of each.
+func BenchmarkObserve1000(b *testing.B) {
+	const apps, connections = 1000, 8
+	bin := build(b)
+	sim, dir := estate(b, pvesim.Options{Latency: 2 * time.Millisecond, Tasks: func(string) time.Duration { return 0 }}, unchanged(apps))
+	run(b, bin, dir, "apply", "--auto-approve").must(b, 0)
+	time.Sleep(16 * time.Second) // what was touched in the last 15 s is asked for twice
+	look := observation(b, dir, connections)
+	bare := bareRequests(b, dir, apps, connections)
+	bare() // opens the connections
+	for b.Loop() {
+		observed, alone, asked := time.Hour, time.Hour, 0
+		for range 9 { // the best of each counts: the machine does other things as well
+			before := requests(sim)
+			observed = min(observed, look())
+			asked = requests(sim) - before
+			alone = min(alone, bare())
+		}
+		b.ReportMetric(float64(observed.Microseconds())/1000, "ms-observed")
+		b.ReportMetric(float64(alone.Microseconds())/1000, "ms-bare")
+		b.ReportMetric(observed.Seconds()/alone.Seconds(), "x-bare")
+		b.ReportMetric(float64(asked-apps), "requests-beyond-one-each")
+	}
+}
+
+// observation returns what looks at everything in dir once, and how long it took.
+func observation(b *testing.B, dir string, connections int) func() time.Duration {
+	b.Helper()
+	kinds := map[string]*resource.Kind{}
+	for _, k := range proxmox.Kinds() {
+		kinds[k.Name] = k
+	}
+	c, problems := config.Load(config.Options{Dir: dir, Kinds: kinds, LookupEnv: os.LookupEnv})
+	if err := problems.Err(); err != nil {
+		b.Fatal(err)
+	}
+	st, err := state.Read(b.Context(), local.New(dir), kinds)
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := c.Hosts["pve"]
+	client, err := pve.New(pve.Options{Endpoints: h.Endpoints, TokenID: h.TokenID, TokenSecret: h.TokenSecret.Reveal(),
+		Fingerprint: h.Fingerprint, Parallel: connections})
+	if err != nil {
+		b.Fatal(err)
+	}
+	set := providers.Set{"pve": proxmox.New(proxmox.Options{Host: "pve", Client: client, Range: h.Range, Parallel: connections})}
+	return func() time.Duration {
+		begin := time.Now()
+		inv, err := inventory.Observe(b.Context(), set, c.Resources, st)
+		took := time.Since(begin)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for a, seen := range inv.Seen {
+			if seen.Presence != resource.Present {
+				b.Fatalf("%s is %s: %s", a, seen.Presence, seen.Why)
+			}
+		}
+		return took
+	}
+}
+
+// bareRequests returns what asks once for each container's configuration, over so
+// many connections, and how long it took.
+func bareRequests(b *testing.B, dir string, apps, connections int) func() time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "main.hcl"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	value := func(name string) string {
+		return regexp.MustCompile(name + `\s*= "([^"]*)"`).FindStringSubmatch(string(text))[1]
+	}
+	client := http.Client{Transport: &http.Transport{
+		MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+	ask := func(i int) error {
+		url := fmt.Sprintf("%s/api2/json/nodes/pve%d/lxc/%d/config", value("endpoint"), i%3+1, 2000+i)
+		request, err := http.NewRequestWithContext(b.Context(), "GET", url, nil)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Authorization", "PVEAPIToken="+value("token_id")+"="+value("token_secret"))
+		response, err := client.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		_, err = io.Copy(io.Discard, response.Body)
+		if err == nil && response.StatusCode != http.StatusOK {
+			err = errors.New(response.Status)
+		}
+		return err
+	}
+	return func() time.Duration {
+		begin := time.Now()
+		var g errgroup.Group
+		g.SetLimit(connections)
+		for i := range apps {
+			g.Go(func() error { return ask(i) })
+		}
+		if err := g.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(begin)
 	}
 }
 

@@ -39,6 +39,8 @@ func TestMain(m *testing.M) {
 //	pve METHOD path [k=v]  a request to the simulated host "lab", behind the program's back
 //	interrupt N command... sends N times SIGINT once a step runs; the exit code has to be 130
 //	hold                   holds the lock of the state until the script ends
+//	simulate [flag...]     the program's own "sim" on a port; sets the same as serve
+//	telmate CALL [arg...]  a call of a foreign library (see foreign_test.go)
 //	serve [faults.json]    a simulated cluster on a port; sets $URL, $FINGERPRINT, $TOKEN_ID, $TOKEN_SECRET
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -52,6 +54,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "apply": applyAndPlan, "pve": request, "hold": hold, "serve": serve, "interrupt": interrupt,
+			"simulate": simulate, "telmate": telmate,
 		},
 	})
 }

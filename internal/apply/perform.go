@@ -75,7 +75,11 @@ func (r *run) nextID(host, after string) (string, error) {
 func (r *run) update(ctx context.Context, provider providers.Provider, s plan.Step, c *plan.Change, want resource.Resource) error {
 	before := c.Before
 	if before == nil { // adopted: all that is known of it is what was seen
-		before = &c.Seen.Object
+		seen := c.Seen.Object
+		if c.Seen.Unmarked {
+			seen.Nonce = c.Nonce
+		}
+		before = &seen
 	}
 	edits, err := r.finalEdits(c, want)
 	if err != nil {
@@ -83,10 +87,10 @@ func (r *run) update(ctx context.Context, provider providers.Provider, s plan.St
 	}
 	job := providers.Job{
 		Addr: c.Addr, ID: c.ID, Want: want, Prior: before, Digest: c.Seen.Digest, Edits: edits,
-		Marker: resource.Marker{Lineage: r.plan.Base.Lineage, Addr: c.Addr, Nonce: before.Nonce},
+		Adopt: c.Seen.Unmarked, Marker: resource.Marker{Lineage: r.plan.Base.Lineage, Addr: c.Addr, Nonce: before.Nonce},
 	}
 	return r.recorded(ctx, s, c, job, func(ctx context.Context, job providers.Job) (resource.Object, error) {
-		if onlyRecords(job.Edits) {
+		if onlyRecords(job.Edits) && !job.Adopt {
 			return c.Seen.Object, nil // nothing for the host to do
 		}
 		return provider.Update(ctx, job)
@@ -151,7 +155,10 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 	object := resource.Object{
 		Addr: c.Addr, Host: c.Host, ID: made.ID, Nonce: job.Marker.Nonce, Needs: job.Want.Needs, Schema: kind.Version,
 		Damaged: made.Damaged, PreventDestroy: job.Want.Life.PreventDestroy, Changed: r.Now(),
-		Attrs: record(&kind.Schema, sealed, made.Attrs),
+		Attrs: record(&kind.Schema, sealed, made.Attrs), Kept: seal.Lines(made.Kept),
+	}
+	if job.Prior != nil && c.Before != nil && (err != nil || onlyRecords(job.Edits)) {
+		object.Kept = c.Before.Kept // nobody looked closely
 	}
 	if err != nil {
 		if c.Before != nil && job.Prior != nil { // some edits may not have been made

@@ -77,7 +77,7 @@ func look(ctx context.Context, st *state.State, i state.Intent, set providers.Se
 	seen, err := provider.Settle(ctx, providers.Target{
 		Addr:   i.Addr,
 		Prior:  &resource.Object{Addr: i.Addr, Host: i.Host, ID: i.ID, Nonce: i.Nonce, Attrs: i.Attrs, Changed: i.At},
-		Marker: resource.Marker{Lineage: st.Lineage, Addr: i.Addr, Nonce: i.Nonce},
+		Marker: resource.Marker{Lineage: st.Lineage, Addr: i.Addr, Nonce: i.Nonce}, Thorough: true,
 	}, i.Task)
 	if err != nil {
 		return Settled{}, err
@@ -88,6 +88,9 @@ func look(ctx context.Context, st *state.State, i state.Intent, set providers.Se
 		return s, fmt.Errorf("cannot look at it: %s", seen.Why)
 	case resource.Present:
 		s.Object, s.Text = found(kind, i, prior, seen)
+		if prior == nil || prior.Nonce != i.Nonce {
+			s.Object.Kept = st.Sealer().Lines(seen.Object.Kept)
+		}
 	case resource.Gone:
 		s.Text = fmt.Sprintf("%s is not there", i.ID)
 	case resource.Stranger:

@@ -81,18 +81,11 @@ func both(a, b context.Context) (context.Context, context.CancelFunc) {
 // foresee plans without the lock, from the state as it would be after settling
 // what an earlier run left open. It writes nothing.
 func (e *engine) foresee(sel plan.Selection) (proposal, error) {
-	st, err := state.Read(e.soft, e.store, e.kinds)
+	st, err := e.settled()
 	if err != nil {
 		return proposal{}, err
 	}
-	left, err := apply.Look(e.soft, st, e.hosts, e.kinds)
-	if err != nil {
-		return proposal{}, err
-	}
-	for _, s := range left {
-		e.talker().Observe(apply.Recovered{Addr: s.Intent.Addr, Text: s.Text})
-	}
-	return e.propose(e.soft, apply.Settle(st, left), sel)
+	return e.propose(e.soft, st, sel)
 }
 
 // settle writes down what an earlier run left open, and a first state file
@@ -119,7 +112,7 @@ func (e *engine) propose(ctx context.Context, st *state.State, sel plan.Selectio
 	if sel.Destroy {
 		desired = nil
 	}
-	inv, err := inventory.Observe(ctx, e.hosts, desired, st)
+	inv, err := inventory.Ask{Adopt: sel.Adopt, Anew: sel.Replace}.Observe(ctx, e.hosts, desired, st)
 	if err != nil {
 		return proposal{}, err
 	}
@@ -128,7 +121,7 @@ func (e *engine) propose(ctx context.Context, st *state.State, sel plan.Selectio
 		Prior: plan.Prior{Lineage: st.Lineage, Serial: st.Serial, Objects: st.Objects, Seal: st.Sealer()},
 		Seen:  inv.Seen, Surveys: inv.Surveys, Select: sel,
 	})
-	p.Diagnostics = append(p.Diagnostics, inventory.Precheck(e.hosts, p)...).Sort()
+	p.Diagnostics = append(p.Diagnostics, inventory.Precheck(ctx, e.hosts, p)...).Sort()
 	doc := p.Document(e.kinds, st.Sealer())
 	doc.Destroy = sel.Destroy
 	e.log.Debug("planned", "changes", len(p.Changes), "kept", p.Kept)

@@ -46,29 +46,42 @@ func (a *app) connect(hosts map[string]*config.Host) (providers.Set, func(), err
 // connectHost returns the provider of one host and, for an embedded simulator,
 // what closes it.
 func connectHost(h *config.Host) (providers.Provider, func() error, error) {
-	options := pve.Options{
-		Endpoints: h.Endpoints, TokenID: h.TokenID, TokenSecret: h.TokenSecret.Reveal(),
-		Username: h.Username, Password: h.Password.Reveal(),
-		Fingerprint: h.Fingerprint, CAFile: h.CAFile, Insecure: h.Insecure, Parallel: h.Limits.Parallel,
-	}
-	var closer func() error
-	if name, simulated := strings.CutPrefix(h.Endpoints[0], "sim:"); simulated {
-		sim, err := embedded(h.Name, name)
-		if err != nil {
-			return nil, nil, err
-		}
-		closer = sim.Close
-		options = pve.Options{Endpoints: []string{"https://" + h.Name + ".sim:8006"}, Transport: sim.Transport()}
-		options.TokenID, options.TokenSecret = sim.Token()
+	options, closer, err := clientOptions(h)
+	if err != nil {
+		return nil, nil, err
 	}
 	client, err := pve.New(options)
 	if err != nil {
 		return nil, closer, err
 	}
+	return providerOf(h, client), closer, nil
+}
+
+func providerOf(h *config.Host, client *pve.Client) *proxmox.Provider {
 	return proxmox.New(proxmox.Options{
 		Host: h.Name, Client: client, Range: h.Range,
 		PerNode: h.Limits.PerNode, PerStorage: h.Limits.PerStorage, Parallel: h.Limits.Parallel,
-	}), closer, nil
+	})
+}
+
+// clientOptions returns how to reach a host and, for an embedded simulator,
+// what closes it.
+func clientOptions(h *config.Host) (pve.Options, func() error, error) {
+	name, simulated := strings.CutPrefix(h.Endpoints[0], "sim:")
+	if !simulated {
+		return pve.Options{
+			Endpoints: h.Endpoints, TokenID: h.TokenID, TokenSecret: h.TokenSecret.Reveal(),
+			Username: h.Username, Password: h.Password.Reveal(),
+			Fingerprint: h.Fingerprint, CAFile: h.CAFile, Insecure: h.Insecure, Parallel: h.Limits.Parallel,
+		}, nil, nil
+	}
+	sim, err := embedded(h.Name, name)
+	if err != nil {
+		return pve.Options{}, nil, err
+	}
+	options := pve.Options{Endpoints: []string{"https://" + h.Name + ".sim:8006"}, Transport: sim.Transport()}
+	options.TokenID, options.TokenSecret = sim.Token()
+	return options, sim.Close, nil
 }
 
 // embedded opens the simulator that belongs to a host of the configuration.

@@ -23,15 +23,17 @@ func kindsByName() map[string]*resource.Kind {
 	return kinds
 }
 
-// load reads the configuration of the working directory, or the one that a
-// plan file was made from. All that is wrong with it is one error.
-func (a *app) load(saved *config.Sources) error {
+// load reads the configuration of the working directory with files that are
+// about to be added, or the one that a plan file was made from. All that is
+// wrong with it is one error.
+func (a *app) load(saved *config.Sources, added map[string][]byte) error {
 	vars, err := a.variables()
 	if err != nil {
 		return err
 	}
 	o := config.Options{
 		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(),
+		Added: added,
 	}
 	load := config.Load
 	if saved != nil {
@@ -80,7 +82,7 @@ func localStore() state.Store { return local.New(".") }
 // engine loads the configuration and makes ready for a run: it listens to
 // interrupts and knows the hosts. Nothing has been asked of them yet.
 func (a *app) engine(saved *config.Sources) (*engine, error) {
-	if err := a.load(saved); err != nil {
+	if err := a.load(saved, nil); err != nil {
 		return nil, err
 	}
 	store, err := a.openStore()

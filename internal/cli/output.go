@@ -40,7 +40,7 @@ sensitive one is printed only when it is asked for by name with --raw or --json.
 
 // evaluate returns the outputs as far as what is recorded tells them.
 func (a *app) evaluate() ([]config.Output, error) {
-	if err := a.load(nil); err != nil {
+	if err := a.load(nil, nil); err != nil {
 		return nil, err
 	}
 	st, err := state.Read(context.Background(), localStore(), kindsByName())

@@ -16,7 +16,7 @@ const helpExitCodes = `
 Exit codes:
   0 done, or nothing to do     5 the state is locked
   1 error                      6 the plan file is stale
-  2 there are changes          7 applied in part
+  2 changes, or drift          7 applied in part
   3 files are not formatted    8 not approved
   4 configuration invalid     64 wrong usage, 130 interrupted
 `
@@ -46,7 +46,8 @@ func (a *app) root() *cobra.Command {
 	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + helpExitCodes + "{{end}}")
 	root.AddCommand(
 		a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
-		a.showCommand(), a.outputCommand(), a.stateCommand(), a.simCommand(), a.versionCommand(),
+		a.driftCommand(), a.adoptCommand(),
+		a.showCommand(), a.outputCommand(), a.stateCommand(), a.hostCommand(), a.simCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,8 +16,8 @@ import (
 )
 
 type simFlags struct {
-	listen, seed, faults, dir string
-	speed                     float64
+	listen, seed, faults, dir, pve string
+	speed                          float64
 }
 
 func (a *app) simCommand() *cobra.Command {
@@ -25,16 +28,17 @@ func (a *app) simCommand() *cobra.Command {
 		Long: `Sim serves a simulated Proxmox VE cluster over TLS until it is interrupted, and
 prints how to reach it. What is made there stays in the directory.`,
 		Example: `  proximity sim --listen 127.0.0.1:8006
-  proximity sim --seed single --dir /tmp/lab`,
+  proximity sim --seed single --dir /tmp/lab --pve 8.4`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return a.sim(f) },
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8006", "serve on `ADDRESS`; port 0 takes a free one")
 	cmd.Flags().StringVar(&f.seed, "seed", "cluster", "what a new one has: cluster, single, or a JSON `FILE`")
+	cmd.Flags().StringVar(&f.pve, "pve", "", "`VERSION` of Proxmox VE that a new one runs: "+strings.Join(pvesim.Versions(), ", ")+"; default: the newest")
 	cmd.Flags().StringVar(&f.faults, "faults", "", "let requests go wrong as the JSON `FILE` says")
 	cmd.Flags().StringVar(&f.dir, "dir", ".proximity/sim/server", "keep everything in `DIR`")
 	cmd.Flags().Float64Var(&f.speed, "speed", 1, "simulated seconds per second")
-	cmd.AddCommand(a.simRequestCommand())
+	cmd.AddCommand(a.simRequestCommand(), a.simNodeCommand())
 	return cmd
 }
 
@@ -42,7 +46,10 @@ func (a *app) sim(f simFlags) error {
 	if f.speed <= 0 {
 		return &exit{exitUsage, fmt.Errorf("--speed %v: it has to be more than 0", f.speed)}
 	}
-	options := pvesim.Options{Dir: f.dir, Speed: f.speed}
+	if f.pve != "" && !slices.Contains(pvesim.Versions(), f.pve) {
+		return &exit{exitUsage, fmt.Errorf("--pve %q: there are %s", f.pve, strings.Join(pvesim.Versions(), ", "))}
+	}
+	options := pvesim.Options{Dir: f.dir, Speed: f.speed, PVE: f.pve}
 	var err error
 	if options.Seed, err = seed(f.seed); err != nil {
 		return err
@@ -97,12 +104,15 @@ func seed(name string) (*pvesim.Seed, error) {
 	return &s, readJSON(name, &s)
 }
 
+// readJSON reads a file that people write: what it does not know is a mistake.
 func readJSON(name string, into any) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("%q: %w", name, plainCause(err))
 	}
-	if err := json.Unmarshal(text, into); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("%q: %w", name, err)
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
@@ -43,10 +42,7 @@ endpoint "sim:" the directory is .proximity/sim/HOST.`,
 }
 
 func (a *app) simRequest(ctx context.Context, dir, method, path string, params []string) error {
-	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("no simulator is kept in %q; it appears with the first plan of a host with the endpoint \"sim:\"", dir)
-	}
-	sim, err := pvesim.Open(pvesim.Options{Dir: dir, Speed: simulatedSpeed})
+	sim, err := openSimulator(dir)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Check the configuration, without network and state",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			if err := a.load(nil); err != nil {
+			if err := a.load(nil, nil); err != nil {
 				return err
 			}
 			if a.json {

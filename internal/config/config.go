@@ -32,8 +32,11 @@ type Options struct {
 	// FS is the configuration's directory; nil: Dir is opened, the working
 	// directory when that is empty too. Nothing outside of it is read, apart
 	// from VarFiles and the token files of hosts.
-	FS        fs.FS
-	Dir       string
+	FS  fs.FS
+	Dir string
+	// Added are files beside those of the directory, by name; one of the same
+	// name stands in for the one that is there.
+	Added     map[string][]byte
 	Kinds     map[string]*resource.Kind         // by the word that begins their blocks
 	Vars      map[string]string                 // of --var, by name
 	VarFiles  []string                          // of --var-file, in order; the last one wins

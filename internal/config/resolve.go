@@ -18,8 +18,11 @@ import (
 var origins = map[string]struct {
 	attrs []string
 	hint  string
+	// there names what is there already: where it is set, nobody has to know what
+	// that was made from.
+	there string
 }{
-	"app": {[]string{"template", "image", "clone"}, `template = "debian-13-standard"`},
+	"app": {[]string{"template", "image", "clone"}, `template = "debian-13-standard"`, "vmid"},
 }
 
 // Resolve implements resource.Resolver. Known holds attribute objects of other
@@ -133,7 +136,7 @@ func (d *decoder) origin(b *block, want cty.Value) {
 		return
 	}
 	if len(set) == 0 {
-		if !b.madeAnyhow {
+		if !b.madeAnyhow && resource.Attribute(want, rule.there).IsNull() {
 			d.problems = append(d.problems, diag.Errorf(&b.at, "nothing to make it from", "%s needs exactly one of %s", d.what, strings.Join(offered, ", ")).
 				WithHint("%s", rule.hint))
 		}

@@ -51,6 +51,7 @@ type directory struct {
 	fs     fs.FS             // nil: only files and listed exist
 	files  map[string][]byte // what a configuration was made from before
 	listed []string
+	added  map[string][]byte // before they are written
 
 	mu   sync.Mutex // functions also run while resources are resolved
 	read map[string][]byte
@@ -60,13 +61,13 @@ type directory struct {
 // openDirectory returns the configuration's directory and what closes it.
 func openDirectory(o Options) (*directory, func(), error) {
 	if o.FS != nil {
-		return &directory{fs: o.FS}, func() {}, nil
+		return &directory{fs: o.FS, added: o.Added}, func() {}, nil
 	}
 	root, err := os.OpenRoot(cmp.Or(o.Dir, "."))
 	if err != nil {
 		return nil, nil, err
 	}
-	return &directory{fs: root.FS()}, func() { root.Close() }, nil
+	return &directory{fs: root.FS(), added: o.Added}, func() { root.Close() }, nil
 }
 
 // readFile returns a file's content. The error names the file.
@@ -90,6 +91,9 @@ func (d *directory) readFile(name string) ([]byte, error) {
 func (d *directory) content(name string) ([]byte, error) {
 	if !fs.ValidPath(name) {
 		return nil, fmt.Errorf("%q lies outside of the configuration's directory", name)
+	}
+	if content, ok := d.added[name]; ok {
+		return content, nil
 	}
 	if d.fs == nil {
 		if content, ok := d.files[name]; ok {
@@ -192,6 +196,12 @@ func (d *directory) top() ([]string, error) {
 			names = append(names, entry.Name())
 		}
 	}
+	for name := range d.added {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
 	return names, nil
 }
 

@@ -24,12 +24,34 @@ type Inventory struct {
 	Surveys map[string]resource.Survey // by host
 }
 
+// Ask says what a look has to find out beyond the usual.
+type Ask struct {
+	Adopt    map[addr.Addr]string // IDs of what a person asks to take over
+	Anew     []addr.Addr          // what a person asks to be made anew; the address of a block means all its instances
+	Thorough bool                 // also what costs a request more for each thing
+}
+
+func (ask Ask) extend(t *providers.Target) {
+	t.Adopt, t.Thorough = ask.Adopt[t.Addr], ask.Thorough
+	t.Anew = slices.Contains(ask.Anew, t.Addr) || slices.Contains(ask.Anew, t.Addr.Block())
+}
+
 // Observe looks at the wanted resources and the recorded objects. What is
 // recorded on a host that has no provider is Unknown. Hosts that could not be
 // reached are an error, all of them together, in the order of their names.
 func Observe(ctx context.Context, set providers.Set, desired []resource.Resource, st *state.State) (Inventory, error) {
+	return Ask{}.Observe(ctx, set, desired, st)
+}
+
+// Observe is Observe with what is asked beyond the usual.
+func (ask Ask) Observe(ctx context.Context, set providers.Set, desired []resource.Resource, st *state.State) (Inventory, error) {
 	inv := Inventory{Seen: map[addr.Addr]resource.Seen{}, Surveys: map[string]resource.Survey{}}
 	targets := targetsByHost(desired, st)
+	for _, list := range targets {
+		for i := range list {
+			ask.extend(&list[i])
+		}
+	}
 	hosts := make([]string, 0, len(targets))
 	for host, list := range targets {
 		if _, ok := set[host]; ok {

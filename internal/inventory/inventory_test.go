@@ -45,7 +45,7 @@ func (h *host) Observe(ctx context.Context, targets []providers.Target) (provide
 	return out, nil
 }
 
-func (h *host) Precheck(survey resource.Survey, proposals []providers.Proposal) diag.List {
+func (h *host) Precheck(_ context.Context, survey resource.Survey, proposals []providers.Proposal) diag.List {
 	h.prechecked = map[string][]providers.Proposal{survey.Host: proposals}
 	return diag.List{diag.Warningf(nil, "checked on "+h.name, "")}
 }
@@ -228,29 +228,30 @@ func TestPrecheckAsksTheHostOfEachChange(t *testing.T) {
 		r := wanted(name, host)
 		return &r
 	}
-	edits := []resource.Edit{{Path: resource.Path{"label"}}}
+	edits, before := []resource.Edit{{Path: resource.Path{"label"}}}, &resource.Object{ID: "recorded"}
 	p := &plan.Plan{
 		Changes: []plan.Change{
 			{Addr: at("adopted"), Action: plan.Adopt, Host: "one", ID: "104", After: after("adopted", "one")},
-			{Addr: at("created"), Action: plan.Create, Host: "two", ID: "100", After: after("created", "two")},
-			{Addr: at("deleted"), Action: plan.Delete, Host: "one", ID: "101"},
+			{Addr: at("created"), Action: plan.Create, Host: "two", ID: "100", Before: before, After: after("created", "two")},
+			{Addr: at("deleted"), Action: plan.Delete, Host: "one", ID: "101", Before: before},
 			{Addr: at("forgotten"), Action: plan.Forget, Host: "one", ID: "105"},
-			{Addr: at("replaced"), Action: plan.Replace, Host: "one", ID: "102", After: after("replaced", "one"), Edits: edits},
+			{Addr: at("replaced"), Action: plan.Replace, Host: "one", ID: "102", Before: before, After: after("replaced", "one"), Edits: edits},
 			{Addr: at("sold"), Action: plan.Create, Host: "plain", ID: "106", After: after("sold", "plain")},
-			{Addr: at("updated"), Action: plan.Update, Host: "two", ID: "103", After: after("updated", "two"), Edits: edits},
+			{Addr: at("updated"), Action: plan.Update, Host: "two", ID: "103", Before: before, After: after("updated", "two"), Edits: edits},
 		},
 		Surveys: map[string]resource.Survey{"one": {Host: "one"}, "two": {Host: "two"}, "idle": {Host: "idle"}},
 	}
 	one, two, idle := &host{name: "one"}, &host{name: "two"}, &host{name: "idle"}
 	plain := struct{ providers.Provider }{} // cannot tell anything beforehand
-	found := inventory.Precheck(providers.Set{"two": two, "one": one, "idle": idle, "plain": plain}, p)
+	found := inventory.Precheck(t.Context(), providers.Set{"two": two, "one": one, "idle": idle, "plain": plain}, p)
 	require.Equal(t, map[string][]providers.Proposal{"one": {
-		{ID: "104", Want: wanted("adopted", "one")},
-		{ID: "102", Create: true, Want: wanted("replaced", "one"), Edits: edits},
+		{Addr: at("adopted"), ID: "104", Want: wanted("adopted", "one")},
+		{Addr: at("deleted"), ID: "101", Delete: true, Prior: before},
+		{Addr: at("replaced"), ID: "102", Create: true, Want: wanted("replaced", "one"), Prior: before, Edits: edits},
 	}}, one.prechecked)
 	require.Equal(t, map[string][]providers.Proposal{"two": {
-		{ID: "100", Create: true, Want: wanted("created", "two")},
-		{ID: "103", Want: wanted("updated", "two"), Edits: edits},
+		{Addr: at("created"), ID: "100", Create: true, Want: wanted("created", "two")},
+		{Addr: at("updated"), ID: "103", Want: wanted("updated", "two"), Prior: before, Edits: edits},
 	}}, two.prechecked)
 	require.Nil(t, idle.prechecked, "nothing is proposed there")
 	require.Equal(t, []string{"checked on one", "checked on two"}, []string{found[0].Summary, found[1].Summary})

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -9,25 +10,38 @@ import (
 	"github.com/proximity-cli/proximity/internal/providers"
 )
 
-// Precheck asks the providers what of a plan would fail on their hosts as
-// surveyed, before anything of it is carried out. It looks at nothing anew.
-func Precheck(set providers.Set, p *plan.Plan) diag.List {
+// Precheck asks the providers what of a plan would fail on their hosts, before
+// anything of it is carried out. Hosts with nothing to do are not asked.
+func Precheck(ctx context.Context, set providers.Set, p *plan.Plan) diag.List {
 	proposals := map[string][]providers.Proposal{}
 	for _, c := range p.Changes {
-		if c.Action.Puts() {
-			proposals[c.Host] = append(proposals[c.Host], providers.Proposal{
-				ID:     c.ID,
-				Create: c.Action == plan.Create || c.Action == plan.Replace,
-				Want:   *c.After,
-				Edits:  c.Edits,
-			})
+		if proposal, proposes := proposalOf(c); proposes {
+			proposals[c.Host] = append(proposals[c.Host], proposal)
 		}
 	}
 	var found diag.List
 	for _, host := range slices.Sorted(maps.Keys(proposals)) {
 		if checker, ok := set[host].(providers.Prechecker); ok {
-			found = append(found, checker.Precheck(p.Surveys[host], proposals[host])...)
+			found = append(found, checker.Precheck(ctx, p.Surveys[host], proposals[host])...)
 		}
 	}
 	return found
+}
+
+// proposalOf returns what a change asks of its host; to forget asks nothing.
+func proposalOf(c plan.Change) (providers.Proposal, bool) {
+	proposal := providers.Proposal{Addr: c.Addr, ID: c.ID, Prior: c.Before, Live: c.Seen.Object.Attrs, Edits: c.Edits}
+	switch {
+	case c.Action.Puts():
+		proposal.Create = c.Action == plan.Create || c.Action == plan.Replace
+		proposal.Want = *c.After
+		if c.Action == plan.Create {
+			proposal.Prior = nil // what was recorded is gone, or somebody else's
+		}
+	case c.Action == plan.Delete:
+		proposal.Delete = true
+	default:
+		return proposal, false
+	}
+	return proposal, true
 }

@@ -112,6 +112,10 @@ func (p *planner) put(a addr.Addr) {
 	p.decide(&c)
 	p.holdBack(&c)
 	p.guard(&c)
+	for _, note := range seen.Notes {
+		note.Subject = want.Where(nil)
+		p.say(note)
+	}
 	if c.Action != Keep {
 		p.add(c)
 	} else if !p.Kinds[a.Kind].Lasting && seen.Presence != resource.Unknown {
@@ -133,6 +137,13 @@ func (p *planner) decide(c *Change) {
 		c.Action = Replace
 	case c.Seen.Presence == resource.Present:
 		p.compare(c, kind)
+	case c.Before == nil && p.Select.Adopt[c.Addr] != "":
+		c.Action = Keep
+		why := c.Seen.Why
+		if why == "" {
+			why = fmt.Sprintf("%s is not on host %q", p.Select.Adopt[c.Addr], c.Host)
+		}
+		p.say(diag.Errorf(c.After.Where(nil), "cannot take over "+c.Addr.String(), "%s", why))
 	case c.Before == nil && c.Seen.Presence == resource.Stranger:
 		c.Action = Keep
 		p.say(diag.Errorf(c.After.Where(nil), "the place of "+c.Addr.String()+" is taken", "%s", c.Seen.Why))
@@ -164,6 +175,8 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		c.Action, c.Why = Replace, "it was made only in part"
 	case includes(p.Select.Replace, c.Addr):
 		c.Action, c.Why = Replace, "asked for with --replace"
+	case c.Seen.Unmarked:
+		c.Action, c.Nonce = Adopt, p.nonce(c)
 	case c.Effect() == resource.Replace:
 		c.Action = Replace
 	case c.Before == nil:
@@ -208,6 +221,10 @@ func (p *planner) guard(c *Change) {
 			p.say(d)
 		}
 	}
+	if c.Seen.Unmarked && c.Effect() == resource.Replace {
+		p.say(diag.Errorf(c.After.Where(nil), "cannot take over "+c.Addr.String(), "it would have to be replaced: %s", c.forces()).
+			WithHint("write what is there, or leave the block out and let adopt write it"))
+	}
 	if c.Action == Replace && (c.After.Life.PreventDestroy || c.Before != nil && c.Before.PreventDestroy) {
 		p.say(diag.Errorf(c.After.Where(nil), c.Addr.String()+" is protected by prevent_destroy",
 			"the plan would replace it: %s", c.Reason()).
@@ -221,6 +238,11 @@ func (c *Change) Reason() string {
 	if c.Why != "" || c.Action != Replace {
 		return c.Why
 	}
+	return c.forces()
+}
+
+// forces names the edits that nothing but a replacement can make.
+func (c *Change) forces() string {
 	var forces []string
 	for _, e := range c.Edits {
 		if e.Effect == resource.Replace {
@@ -305,12 +327,28 @@ func (p *planner) say(d diag.Diagnostic) { p.plan.Diagnostics = append(p.plan.Di
 // finish puts the changes in order, indexes them and makes the steps.
 func (p *planner) finish() {
 	p.leaveOut()
+	if !p.Select.Destroy {
+		for _, host := range slices.Sorted(maps.Keys(p.Surveys)) {
+			p.plan.Diagnostics = append(p.plan.Diagnostics, p.Surveys[host].Notes...)
+		}
+	}
 	slices.SortFunc(p.plan.Changes, func(a, b Change) int { return addr.Compare(a.Addr, b.Addr) })
 	p.plan.index = make(map[addr.Addr]int, len(p.plan.Changes))
 	for i, c := range p.plan.Changes {
 		p.plan.index[c.Addr] = i
 	}
-	addSteps(p.plan)
+	addSteps(p.plan, p.groups())
+}
+
+// groups returns what does one job together, as wanted.
+func (p *planner) groups() [][]addr.Addr {
+	var groups [][]addr.Addr
+	for _, r := range p.Desired {
+		if kind := p.Kinds[r.Addr.Kind]; kind != nil && kind.Rolling && len(r.Needs) > 1 {
+			groups = append(groups, r.Needs)
+		}
+	}
+	return groups
 }
 
 // leaveOut takes out lasting things that only what is there already was made

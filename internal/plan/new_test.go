@@ -26,6 +26,7 @@ func kinds() map[string]*resource.Kind {
 			"label":  {Type: cty.String},
 			"model":  {Type: cty.String},
 			"fixed":  {Type: cty.String},
+			"boot":   {Type: cty.String},
 			"secret": {Type: cty.String, Sensitive: true},
 			"serial": {Type: cty.String, Role: resource.Computed},
 		}},
@@ -33,6 +34,8 @@ func kinds() map[string]*resource.Kind {
 			switch e.Path[0] {
 			case "model", "vmid":
 				return resource.Verdict{Effect: resource.Replace, Reason: "for life"}
+			case "boot":
+				return resource.Verdict{Effect: resource.Restart}
 			case "fixed":
 				return resource.Verdict{Effect: resource.Refused, Reason: "it is fixed", Hint: "leave it"}
 			}

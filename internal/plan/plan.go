@@ -62,7 +62,7 @@ type Change struct {
 	Seen   resource.Seen      // what is there
 	Edits  []resource.Edit    // for Update, Replace and Adopt
 	Why    string             // the reason, where the edits do not say it
-	Nonce  string             // of the object that a create makes
+	Nonce  string             // of the object that a create makes or an adoption marks
 }
 
 // Effect returns the heaviest effect of the change's edits.
@@ -153,6 +153,8 @@ type Selection struct {
 	Targets []addr.Addr // only these, and what they need; instances of a block may be meant by its address
 	Exclude []addr.Addr // not these, nor what needs them
 	Replace []addr.Addr // make these anew even if nothing else asks for it
+	// Adopt names by ID what is to be taken over, marker or none.
+	Adopt map[addr.Addr]string `json:",omitempty"`
 }
 
 // Prior is what state recorded.

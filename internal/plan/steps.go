@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // addSteps turns changes into steps and orders them:
@@ -14,8 +15,11 @@ import (
 //  3. a replace drops before it puts;
 //  4. a put comes after the drop of what has its ID;
 //  5. who no longer needs a thing lets go before it is dropped, unless that
-//     closes a cycle.
-func addSteps(p *Plan) {
+//     closes a cycle;
+//  6. of a group that does one job together only one is interrupted at a time,
+//     in the order of their addresses, unless that closes a cycle. So a change
+//     that one does not survive never gets to the others.
+func addSteps(p *Plan, groups [][]addr.Addr) {
 	for _, c := range p.Changes {
 		if c.Action.Drops() {
 			p.Steps.Add(Step{c.Addr, Drop})
@@ -52,6 +56,29 @@ func addSteps(p *Plan) {
 		}
 	}
 	p.Steps.Settle()
+	for _, group := range groups {
+		p.roll(group)
+	}
+	p.Steps.Settle()
+}
+
+// roll lets the interruptions of a group come one after the other.
+func (p *Plan) roll(group []addr.Addr) {
+	var before addr.Addr
+	for _, a := range group {
+		if c := p.Change(a); c == nil || c.Action != Update || !c.interrupts() {
+			continue
+		}
+		if before != (addr.Addr{}) {
+			p.Steps.Prefer(Step{a, Put}, Step{before, Put})
+		}
+		before = a
+	}
+}
+
+// interrupts reports whether any edit of the change stops a running guest.
+func (c *Change) interrupts() bool {
+	return slices.ContainsFunc(c.Edits, func(e resource.Edit) bool { return e.Effect.Interrupts() })
 }
 
 func (c *Change) needsAfter() []addr.Addr {

@@ -97,3 +97,18 @@ func TestStepsNeverWaitInACircle(t *testing.T) {
 		order(t, s.plan())
 	})
 }
+
+// TestAGroupIsInterruptedOneAfterTheOther: what one backup policy covers, say,
+// restarts in turn, and a failed one holds the others back. What interrupts
+// nothing goes on at once.
+func TestAGroupIsInterruptedOneAfterTheOther(t *testing.T) {
+	restart, live := set{"boot": cty.StringVal("b")}, set{"label": cty.StringVal("l")}
+	s := newScene().has("a", "100", set{}).has("b", "101", set{}).has("c", "102", set{}).has("d", "103", set{})
+	s.wants("a", restart).wants("b", live).wants("c", restart).wants("d", restart).wants("group", set{}, "a", "b", "c")
+	s.Kinds["thing"].Rolling = true
+	p := s.plan()
+	put := func(name string) plan.Step { return plan.Step{Addr: at(name), Op: plan.Put} }
+	require.Equal(t, []plan.Step{put("a")}, p.Steps.Waits(put("c")))
+	require.Empty(t, p.Steps.Waits(put("b")), "nothing is interrupted by it")
+	require.Empty(t, p.Steps.Waits(put("d")), "no group has it")
+}

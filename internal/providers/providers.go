@@ -6,6 +6,8 @@ package providers
 import (
 	"context"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -48,6 +50,12 @@ type Target struct {
 	Want   *resource.Resource // nil when the configuration no longer has it
 	Prior  *resource.Object   // nil when it was never made
 	Marker resource.Marker    // what its marker has to say for it to be ours
+	// Adopt is the ID of what a person asks to take over. It may be without a
+	// marker; with the marker of somebody else it is a Stranger. Empty: nothing.
+	Adopt string
+	// Thorough asks for everything that is there, at the cost of another request.
+	Thorough bool
+	Anew     bool // somebody asks for it to be made anew
 }
 
 // Observation is what a look at one host found. Seen has an entry for every
@@ -66,6 +74,8 @@ type Job struct {
 	Edits  []resource.Edit   // for Update
 	Digest string            // of what the plan saw; empty: do not check
 	Marker resource.Marker   // to write, and to find before anything is changed
+	// Adopt takes over what is there without a marker: it is given one first.
+	Adopt  bool
 	Report Reporter
 }
 
@@ -93,18 +103,24 @@ type Slot struct {
 	Max  int
 }
 
-// Prechecker is a provider that can tell from a survey what would fail. It is
-// pure.
+// Prechecker is a provider that can tell what of a plan would fail. It only
+// reads, asks the host no more than the proposals make worth knowing, and equal
+// answers give equal findings. What it cannot find out hinders nobody.
 type Prechecker interface {
-	Precheck(survey resource.Survey, proposals []Proposal) diag.List
+	Precheck(ctx context.Context, survey resource.Survey, proposals []Proposal) diag.List
 }
 
-// Proposal is one create or update that a plan is about to show.
+// Proposal is one change that a plan is about to show. A replacement is a
+// Create with a Prior: that goes first.
 type Proposal struct {
-	ID     string
+	Addr   addr.Addr
+	ID     string // that it has, or will have
 	Create bool
-	Want   resource.Resource
-	Edits  []resource.Edit // for an update
+	Delete bool              // then there is no Want
+	Want   resource.Resource // zero for a delete
+	Prior  *resource.Object  // what is recorded; nil when it was never made
+	Live   cty.Value         // what is there, as the last look found it; may be cty.NilVal
+	Edits  []resource.Edit   // for an update or a replacement
 }
 
 // Set is the providers of all hosts, by the label of their host block.

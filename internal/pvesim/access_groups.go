@@ -95,8 +95,8 @@ func (x *tx) groupDelete(c *request) (any, error) {
 	return nil, nil
 }
 
-func isBuiltin(id string) bool {
-	return slices.ContainsFunc(builtinRoles(), func(r *role) bool { return r.ID == id })
+func (x *tx) isBuiltin(id string) bool {
+	return slices.ContainsFunc(x.builtinRoles(), func(r *role) bool { return r.ID == id })
 }
 
 func (x *tx) roleList(*request) (any, error) {
@@ -104,7 +104,7 @@ func (x *tx) roleList(*request) (any, error) {
 	for _, r := range x.roles.all() {
 		privs := slices.Sorted(slices.Values(r.Privs))
 		row := map[string]any{"roleid": r.ID, "privs": strings.Join(privs, ",")}
-		if isBuiltin(r.ID) {
+		if x.isBuiltin(r.ID) {
 			row["special"] = 1
 		}
 		rows = append(rows, row)
@@ -138,7 +138,7 @@ func (x *tx) roleShow(c *request) (any, error) {
 
 func (x *tx) roleUpdate(c *request) (any, error) {
 	id := c.params.Str("roleid")
-	if isBuiltin(id) {
+	if x.isBuiltin(id) {
 		return nil, die("auto-generated role '%s' cannot be modified", id)
 	}
 	r := x.roles.at(id)
@@ -159,7 +159,7 @@ func (x *tx) roleUpdate(c *request) (any, error) {
 func (x *tx) roleDelete(c *request) (any, error) {
 	id := c.params.Str("roleid")
 	switch {
-	case isBuiltin(id):
+	case x.isBuiltin(id):
 		return nil, die("auto-generated role '%s' cannot be deleted", id)
 	case x.roles.at(id) == nil:
 		return nil, die("delete role failed: role '%s' does not exist", id)

@@ -9,13 +9,16 @@ import (
 	"time"
 )
 
-// advance brings the world forward to a time: steps of tasks and runs of backup jobs that are due by then are done in the
-// order of their times.
+// advance brings the world forward to a time: steps of tasks, runs of backup jobs and looks of the manager of high
+// availability that are due by then are done in the order of their times.
 func (x *tx) advance(to time.Time) {
 	x.planJobs(to)
 	for runs := 0; ; {
-		t, j := x.nextTask(), x.nextJob()
+		t, j, h := x.nextTask(), x.nextJob(), x.nextHA()
 		switch {
+		case h != nil && !h.Due.After(to) && (t == nil || h.Due.Before(t.Due)) && (j == nil || h.Due.Before(j.Next)):
+			x.now = later(x.now, h.Due)
+			x.manage(h)
 		case j != nil && !j.Next.After(to) && (t == nil || !t.Due.Before(j.Next)):
 			x.now = later(x.now, j.Next)
 			x.runJob(j)
@@ -55,6 +58,10 @@ func (x *tx) nextTask() *task {
 func (x *tx) proceed(t *task) {
 	defer x.tasks.touch(t.UPID)
 	if len(t.Steps) > 0 && t.Steps[0].Lock != "" && !x.acquire(t, t.Steps[0]) {
+		return
+	}
+	if t.Kill && t.effectsLeft() <= 1 {
+		x.kill(t)
 		return
 	}
 	if t.Fault != "" && t.effectsLeft() <= 1 {

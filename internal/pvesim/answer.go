@@ -86,13 +86,13 @@ func success(data any) *answer {
 }
 
 // failure is the answer for an error. Old versions have the text in the status line only.
-func failure(e *apiError, v version) *answer {
+func (s *Sim) failure(e *apiError) *answer {
 	text := e.message
 	if !e.bare {
 		text += "\n"
 	}
 	envelope := map[string]any{"data": nil}
-	if v.messages {
+	if s.has(messagesInBody) {
 		envelope["message"] = text
 	}
 	if len(e.errors) > 0 {

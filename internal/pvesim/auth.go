@@ -62,15 +62,29 @@ func public(verb, path string) bool {
 	return false
 }
 
-func badCredentials() *answer {
-	return refusal(http.StatusUnauthorized, "Authentication failed!", "")
+// badCredentials says no. Until 9.1 it told why.
+func (x *tx) badCredentials(why string) *answer {
+	if x.has(oneAuthFailure) {
+		why = "Authentication failed!"
+	}
+	return refusal(http.StatusUnauthorized, why, "")
 }
 
 func (x *tx) byToken(text string) (*identity, *answer) {
 	full, secret, _ := strings.Cut(text, "=")
+	user, name, _ := strings.Cut(full, "!")
 	t := x.tokens.at(full)
-	if t == nil || subtle.ConstantTimeCompare([]byte(t.Secret), []byte(secret)) != 1 || x.past(t.Expire) || !x.mayLogIn(t.User) {
-		return nil, badCredentials()
+	switch {
+	case x.users.at(user) == nil:
+		return nil, x.badCredentials(fmt.Sprintf("no such user ('%s')", user))
+	case !x.mayLogIn(user):
+		return nil, x.badCredentials(fmt.Sprintf("user '%s' is disabled", user))
+	case t == nil:
+		return nil, x.badCredentials(fmt.Sprintf("no such token '%s' for user '%s'", name, user))
+	case x.past(t.Expire):
+		return nil, x.badCredentials(fmt.Sprintf("token '%s' access expired", name))
+	case subtle.ConstantTimeCompare([]byte(t.Secret), []byte(secret)) != 1:
+		return nil, x.badCredentials("invalid token value!")
 	}
 	return &identity{id: full, user: t.User, token: t.ID, privsep: t.Privsep}, nil
 }
@@ -78,7 +92,7 @@ func (x *tx) byToken(text string) (*identity, *answer) {
 func (x *tx) byTicket(c *request, ticket string) (*identity, *answer) {
 	who, ok := x.checkTicket(ticket)
 	if !ok {
-		return nil, badCredentials()
+		return nil, x.badCredentials("permission denied - invalid PVE ticket")
 	}
 	if c.verb != http.MethodGet && !x.checkCSRF(who, c.http.Header.Get("CSRFPreventionToken")) {
 		return nil, refusal(http.StatusUnauthorized, "Permission denied - invalid csrf token", "")

@@ -3,11 +3,8 @@ package pvesim
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"strings"
 	"time"
-
-	"github.com/proximity-cli/proximity/internal/pvesim/schema"
 )
 
 func cloneHandlers() map[string]handler {
@@ -55,12 +52,13 @@ func (x *tx) cloneContainer(c *request) (any, error) {
 	if err := cmp.Or(x.mayClone(c, p), g.unlocked(), x.vmidFree(p.VMID), p.pick(g, c.params.Str("snapname"))); err != nil {
 		return nil, err
 	}
-	if err := x.clonable(c, g, p); err != nil {
+	order := x.shuffled(p.Config)
+	if err := x.clonable(c, g, p, order); err != nil {
 		return nil, err
 	}
 	x.beginClone(c, g, p)
 	steps := []step{step{}.logging("creating a clone of container " + vmidKey(p.Source) + " with ID " + vmidKey(p.VMID))}
-	for _, key := range diskOrder(p.Config) {
+	for _, key := range order {
 		p.Key = key
 		steps = append(steps, x.cloneSteps(g, p)...)
 	}
@@ -97,11 +95,11 @@ func (p *clonePlan) pick(g *guest, snapshot string) error {
 }
 
 // clonable is the error of a disk that cannot be copied as asked for.
-func (x *tx) clonable(c *request, g *guest, p clonePlan) error {
+func (x *tx) clonable(c *request, g *guest, p clonePlan, order []string) error {
 	if !p.Full && p.Storage != "" {
 		return die("parameter 'storage' not allowed for linked clones")
 	}
-	for _, key := range diskOrder(p.Config) {
+	for _, key := range order {
 		volid := volumeOf(p.Config[key])
 		if kind := mountKind(volid); kind != "volume" {
 			return die("unable to clone mountpoint '%s' (type %s)", key, kind)
@@ -128,26 +126,9 @@ func (x *tx) clonable(c *request, g *guest, p clonePlan) error {
 
 // beginClone locks the source and makes the copy's configuration.
 func (x *tx) beginClone(c *request, g *guest, p clonePlan) {
-	config := map[string]string{}
-	for key, value := range p.Config {
-		switch {
-		case isDisk(key), stem(key) == "unused", key == "lock", key == "parent", key == "template", key == "snaptime":
-		case stem(key) == "net":
-			nic := props("net", value)
-			delete(nic, "hwaddr")
-			config[key] = x.normalNet(schema.PrintProps("net", nic))
-		default:
-			config[key] = value
-		}
-	}
-	for _, key := range []string{"hostname", "description"} {
-		if c.params.Has(key) {
-			config[key] = normal(key, c.params.Str(key))
-		}
-	}
 	x.guests.put(vmidKey(p.VMID), &guest{
 		VMID: p.VMID, Kind: "lxc", Node: p.Node, Config: map[string]string{"lock": "create"}, Changed: x.now,
-		Software: g.Software, Making: &making{Config: config},
+		Software: g.Software, Making: &making{Config: x.copiedConfig(c, p)},
 	})
 	g.Config["lock"] = "disk"
 	x.touchGuest(g)
@@ -163,48 +144,12 @@ func (x *tx) cloneSteps(g *guest, p clonePlan) []step {
 	id, _, _ := strings.Cut(volid, ":")
 	s := x.storages.at(cmp.Or(p.Storage, id))
 	lock := storageLock(s.home(p.Node), s.ID)
-	timeout := "clone failed: " + lockTimeout("/var/lock/pve-manager/pve-storage-"+s.ID)
+	timeout := "clone failed: " + s.lockTimeout()
 	return []step{
 		step{}.locking(lock).orTimeout(timeout),
 		call("clone.disk", p).after(seconds(s.LockSeconds)).unlocking(lock),
 		pause(copying),
 	}
-}
-
-// cloneDisk makes the copy of one disk.
-func (x *tx) cloneDisk(t *task, p clonePlan) error {
-	g, err := x.inTheMaking(t, p.VMID)
-	if err != nil {
-		return err
-	}
-	options := parseMount(p.Key, p.Config[p.Key])
-	from := x.volume(t.Node, options["volume"])
-	if from == nil {
-		return die("clone failed: volume '%s' does not exist", options["volume"])
-	}
-	s, err := x.storageFor(cmp.Or(p.Storage, from.Storage), p.Node)
-	if err != nil {
-		return die("clone failed: %v", err)
-	}
-	v, err := x.allocate(s, p.Node, p.VMID, from.Size)
-	if err != nil {
-		return die("clone failed: %v", err)
-	}
-	v.Files = maps.Clone(from.Files)
-	g.Making.Volumes = append(g.Making.Volumes, v.id())
-	if p.Full {
-		v.Used = from.Used
-		t.logf("create full clone of mountpoint %s (%s)", p.Key, from.id())
-		t.Log = append(t.Log, x.filesystemLines(s, v)...)
-		t.logf("Total file size: %d bytes", from.Used)
-	} else {
-		t.logf("create linked clone of mount point %s (%s)", p.Key, from.id())
-		x.link(s, from, v)
-	}
-	options["volume"], options["size"] = v.id(), formatSize(v.Size)
-	g.Making.Config[p.Key] = printMount(p.Key, options)
-	x.touchGuest(g)
-	return nil
 }
 
 // link makes a volume depend on its base, where the storage has such a thing: on btrfs a copy stands on its own.

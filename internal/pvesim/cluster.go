@@ -9,17 +9,15 @@ import (
 
 func clusterHandlers() map[string]handler {
 	return map[string]handler{
-		"GET /":                     index("subdir", "version", "cluster", "nodes", "storage", "access", "pools"),
-		"GET /version":              (*tx).versionInfo,
-		"GET /cluster":              index("name", clusterAreas()...),
-		"GET /access":               index("subdir", "users", "groups", "roles", "acl", "domains", "openid", "tfa", "ticket", "password"),
-		"GET /cluster/nextid":       (*tx).nextID,
-		"GET /cluster/resources":    (*tx).resources,
-		"GET /cluster/status":       (*tx).clusterStatus,
-		"GET /cluster/options":      (*tx).clusterOptions,
-		"GET /cluster/tasks":        (*tx).clusterTasks,
-		"GET /cluster/ha":           index("subdir", "status", "resources", "groups", "rules"),
-		"GET /cluster/ha/resources": func(*tx, *request) (any, error) { return []any{}, nil },
+		"GET /":                  index("subdir", "version", "cluster", "nodes", "storage", "access", "pools"),
+		"GET /version":           (*tx).versionInfo,
+		"GET /cluster":           index("name", clusterAreas()...),
+		"GET /access":            index("subdir", "users", "groups", "roles", "acl", "domains", "openid", "tfa", "ticket", "password"),
+		"GET /cluster/nextid":    (*tx).nextID,
+		"GET /cluster/resources": (*tx).resources,
+		"GET /cluster/status":    (*tx).clusterStatus,
+		"GET /cluster/options":   (*tx).clusterOptions,
+		"GET /cluster/tasks":     (*tx).clusterTasks,
 	}
 }
 
@@ -42,8 +40,8 @@ func index(key string, names ...string) handler {
 }
 
 func (x *tx) versionInfo(*request) (any, error) {
-	v := x.version()
-	return map[string]any{"release": v.release, "version": v.full, "repoid": "1d0b4b8c9a2f7e36"}, nil
+	v := x.sim.profile
+	return map[string]any{"release": v.name, "version": v.full, "repoid": "1d0b4b8c9a2f7e36"}, nil
 }
 
 // nextID answers with a string, unlike the schema says. Nothing is reserved.
@@ -84,7 +82,11 @@ func (x *tx) clusterStatus(*request) (any, error) {
 }
 
 func (x *tx) clusterOptions(*request) (any, error) {
-	return map[string]any{"allowed-tags": []string{}, "description": "", "mac_prefix": x.meta.at("").MACPrefix}, nil
+	options := map[string]any{"allowed-tags": []string{}, "description": ""}
+	if prefix := x.meta.at("").MACPrefix; prefix != "" {
+		options["mac_prefix"] = prefix
+	}
+	return options, nil
 }
 
 // bit is how Proxmox writes booleans.
@@ -214,6 +216,9 @@ func (x *tx) guestResource(g *guest, pool string) map[string]any {
 			row[key] = value
 		}
 	}
+	if h := x.ha.at(x.sidOf(vmidKey(g.VMID))); h != nil {
+		row["hastate"] = h.state(g)
+	}
 	seen := x.seen(g)
 	if seen == nil {
 		return row
@@ -228,7 +233,9 @@ func (x *tx) guestResource(g *guest, pool string) map[string]any {
 			row["maxcpu"] = value
 		}
 	}
-	row["memhost"] = 0
+	if x.has(pressureFields) {
+		row["memhost"] = 0
+	}
 	row["template"] = bit(seen.Config["template"] == "1")
 	return row
 }
@@ -279,10 +286,16 @@ func (x *tx) networkResources(who *identity) []map[string]any {
 		return nil
 	}
 	for _, n := range x.nodes.all() {
-		rows = append(rows, map[string]any{
+		row := map[string]any{
 			"id": "network/" + n.Name + "/zone/localnetwork", "type": "network", "network": "localnetwork", "network-type": "zone",
 			"node": n.Name, "status": "ok",
-		})
+		}
+		if !x.has(networkRows) {
+			row = map[string]any{
+				"id": "sdn/" + n.Name + "/localnetwork", "type": "sdn", "sdn": "localnetwork", "node": n.Name, "status": "ok",
+			}
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

@@ -44,6 +44,14 @@ func isNumberKey(key string) bool {
 
 // jsonSetting is a setting as JSON shows it.
 func jsonSetting(key, value string) any {
+	if key == rawKey {
+		pairs := [][2]string{}
+		for line := range strings.SplitSeq(value, "\n") {
+			name, text, _ := strings.Cut(line, " = ")
+			pairs = append(pairs, [2]string{name, text})
+		}
+		return pairs
+	}
 	if isNumberKey(key) {
 		if n, err := strconv.Atoi(value); err == nil {
 			return n
@@ -88,7 +96,11 @@ func writeSection(b *strings.Builder, settings map[string]string) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		if key != "description" {
+		switch key {
+		case "description":
+		case rawKey:
+			b.WriteString(strings.ReplaceAll(settings[key], " = ", ": ") + "\n")
+		default:
 			b.WriteString(key + ": " + settings[key] + "\n")
 		}
 	}
@@ -114,30 +126,11 @@ func (g *guest) shown() map[string]string {
 func jsonConfig(settings map[string]string, digest string, env bool) map[string]any {
 	data := map[string]any{"digest": digest}
 	for key, value := range settings {
-		if (key != "env" || env) && !isRaw(key) {
+		if key != "env" || env {
 			data[key] = jsonSetting(key, value)
 		}
 	}
-	if raw := rawSettings(settings); len(raw) > 0 {
-		data["lxc"] = raw
-	}
 	return data
-}
-
-// isRaw reports whether a setting is one of lxc itself, which no request can change and only a read of the whole shows. One
-// that stands there several times has its values on lines of their own.
-func isRaw(key string) bool { return strings.HasPrefix(key, "lxc.") }
-
-func rawSettings(settings map[string]string) [][2]string {
-	var raw [][2]string
-	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		if isRaw(key) {
-			for value := range strings.SplitSeq(settings[key], "\n") {
-				raw = append(raw, [2]string{key, value})
-			}
-		}
-	}
-	return raw
 }
 
 // memory is the guest's memory in bytes.
@@ -193,6 +186,9 @@ func (x *tx) guestStatus(g *guest) map[string]any {
 	row["mem"], row["disk"], row["maxdisk"] = g.memory()/4, g.diskSize()/4, g.diskSize()-g.diskSize()/20
 	row["cpu"] = 0.004
 	row["netin"], row["netout"] = int64(up.Seconds())*840, int64(up.Seconds())*310
+	if !x.has(pressureFields) {
+		return row
+	}
 	for _, of := range []string{"cpu", "io", "memory"} {
 		row["pressure"+of+"some"], row["pressure"+of+"full"] = "0.00", "0.00"
 	}

@@ -73,7 +73,7 @@ func (x *tx) downloadURL(c *request) (any, error) {
 		return nil, err
 	case s.Path == "":
 		return nil, die("can't upload to storage type '%s'", s.Type)
-	case !goodEnding(content, name):
+	case !x.goodEnding(content, name):
 		return nil, badParam("filename", "wrong file extension")
 	case !s.holds(content):
 		return nil, die("storage '%s' is not configured for content-type '%s'", s.ID, content)

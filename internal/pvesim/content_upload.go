@@ -28,7 +28,7 @@ func (x *tx) upload(c *request) (any, error) {
 		return nil, die("can't upload to storage type '%s'", s.Type)
 	case file == nil:
 		return nil, die("missing temporary file name")
-	case !goodEnding(content, name):
+	case !x.goodEnding(content, name):
 		return nil, badParam("filename", "wrong file extension")
 	case !s.holds(content):
 		return nil, die("storage '%s' does not support '%s' content", s.ID, content)
@@ -93,10 +93,10 @@ func normalName(sent string) string {
 	return oddCharacters().ReplaceAllString(name, "_")
 }
 
-func goodEnding(content, name string) bool {
+func (x *tx) goodEnding(content, name string) bool {
 	switch content {
 	case "vztmpl":
-		return templateName().MatchString("vztmpl/" + name)
+		return x.templateName("vztmpl/" + name)
 	case "iso":
 		ending := strings.ToLower(path.Ext(name))
 		return ending == ".iso" || ending == ".img"

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/proximity-cli/proximity/internal/pvesim/schema"
 )
 
 // handler does one operation of the API and returns what belongs below "data".
@@ -29,13 +27,14 @@ const authDelay = 3 * time.Second
 func (s *Sim) serve(ctx context.Context, r *http.Request) (*answer, error) {
 	c, refused := newRequest(r)
 	if refused != nil {
-		return refused, nil
+		return s.httpLayer(refused), nil
 	}
+	c.maxBody = s.maxBody()
 	fault, err := s.before(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if a := fault.instead(); a != nil {
+	if a := s.instead(fault); a != nil {
 		return a, nil
 	}
 	if err := sleepReal(ctx, s.options.Latency); err != nil {
@@ -48,8 +47,7 @@ func (s *Sim) serve(ctx context.Context, r *http.Request) (*answer, error) {
 	if c.format == "extjs" {
 		a = a.extjs()
 	}
-	fault.spoil(a)
-	return a, nil
+	return fault.spoil(a), nil
 }
 
 // newRequest splits the URL. Verbs that Proxmox's server does not know are refused before anything else.
@@ -84,7 +82,7 @@ func (s *Sim) handle(ctx context.Context, c *request, f *firing) (*answer, error
 	if a != nil {
 		return a, s.clock.Sleep(ctx, authDelay)
 	}
-	if a := c.read(); a != nil {
+	if a := s.httpLayer(c.read()); a != nil {
 		return a, nil
 	}
 	var deadline time.Time
@@ -92,9 +90,7 @@ func (s *Sim) handle(ctx context.Context, c *request, f *firing) (*answer, error
 		var wait *errWait
 		var next, now time.Time
 		err := s.view(func(x *tx) {
-			x.failTask = f.failTask()
-			f.behind(x)
-			a, wait = x.answer(c)
+			a, wait = x.struck(c, f)
 			now, next = x.now, x.nextChange()
 		})
 		switch {
@@ -114,6 +110,26 @@ func (s *Sim) handle(ctx context.Context, c *request, f *firing) (*answer, error
 		}
 		c.waited = !s.clock.Now().Before(deadline)
 	}
+}
+
+// struck is answer under a fault.
+func (x *tx) struck(c *request, f *firing) (*answer, *errWait) {
+	x.fate = f.fate()
+	if err := f.behind(x); err != nil {
+		return x.failed(err), nil
+	}
+	a, wait := x.answer(c)
+	if a != nil {
+		if err := f.afterwards(x); err != nil {
+			return x.failed(err), nil
+		}
+	}
+	return a, wait
+}
+
+// failed is the answer for an error that is none of the API's own.
+func (x *tx) failed(err error) *answer {
+	return x.sim.failure(&apiError{status: http.StatusInternalServerError, message: err.Error()})
 }
 
 // nextChange is when the next step of a task is due, zero when there is none.
@@ -139,18 +155,18 @@ func (x *tx) answer(c *request) (*answer, *errWait) {
 			return refusal(failed.status, failed.message, ""), nil // between nodes: no answer of the API
 		}
 		if failed.status == http.StatusUnauthorized {
-			return failure(failed, x.version()), &errWait{authDelay} // a failed login waits before it is answered
+			return x.sim.failure(failed), &errWait{authDelay} // a failed login waits before it is answered
 		}
-		return failure(failed, x.version()), nil
+		return x.sim.failure(failed), nil
 	default:
-		return failure(&apiError{status: http.StatusInternalServerError, message: err.Error()}, x.version()), nil
+		return x.failed(err), nil
 	}
 }
 
 // dispatch finds the operation and checks, in Proxmox's order: the path, tokens, the declared permission, the node, the
 // parameters.
 func (x *tx) dispatch(c *request) (any, error) {
-	method, vars := schema.Find(c.verb, c.path)
+	method, vars := x.sim.api().Find(c.verb, c.path)
 	if method == nil {
 		return nil, unimplemented(c)
 	}

@@ -16,11 +16,17 @@
 //
 // Options.Clock steps simulated time, Options.Seed says what there is, Sim.World copies what there is without HTTP, Sim.Edit
 // changes it as somebody else would, and a Fault makes requests go wrong. The same seed, clock and Options.Rand give the
-// same world, to the last MAC address. TestRecordings names the scenarios of a real node that are answered alike.
+// same world, to the last MAC address. TestRecordings sends what a real node was sent and
+// wants the same answers.
+//
+// # Releases
+//
+// An estate is one release of Proxmox VE for good. Its parameters and operations are those of schema.At; what it does
+// otherwise than older ones is a trait in version.go, asked for with tx.has.
 //
 // # Adding an operation
 //
-// The parameters of an operation come from schema.Find, as does its declared permission: both are checked before the
+// The parameters of an operation come from package schema, as does its declared permission: both are checked before the
 // handler runs. A file adds its operations with a function that returns handlers by "VERB /path/{with}/{placeholders}",
 // named in register.go, and its effects with another. A handler returns what belongs below "data", or an error made by
 // die, badParam or forbidden; it checks everything before it changes anything, because a failed handler is not undone.

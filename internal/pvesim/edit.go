@@ -52,6 +52,7 @@ func (e *Edit) Move(vmid int, node string) {
 	}
 	e.x.changed(g)
 	g.Node = node
+	e.x.haNotices(vmid)
 }
 
 // AddGuest puts a container of somebody else on a node, without volumes.
@@ -59,11 +60,13 @@ func (e *Edit) AddGuest(vmid int, node string, config map[string]string) {
 	e.x.guests.put(vmidKey(vmid), &guest{VMID: vmid, Kind: "lxc", Node: node, Config: config, Changed: e.x.now})
 }
 
-// SetOffline takes a node from the cluster or brings it back.
+// HasNode reports whether the cluster has a node.
+func (e *Edit) HasNode(node string) bool { return e.x.nodes.at(node) != nil }
+
+// SetOffline takes a node from the cluster or brings it back. Its tasks die with it, and high availability moves what it can.
 func (e *Edit) SetOffline(node string, offline bool) {
 	if n := e.x.nodes.at(node); n != nil {
-		n.Offline = offline
-		e.x.nodes.touch(node)
+		e.x.setOffline(n, offline)
 	}
 }
 

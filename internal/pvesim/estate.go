@@ -22,6 +22,10 @@ type estate struct {
 	acl       *table[aclEntry] // by aclKey
 	appliance *table[appliance]
 
+	ha           *table[haResource] // by SID
+	haGroups     *table[haGroup]
+	replications *table[replication] // by id
+
 	active map[string]*task // running tasks by UPID: an index of tasks
 }
 
@@ -32,6 +36,7 @@ func newEstate() *estate {
 		jobs: newTable[job]("job"), pools: newTable[pool]("pool"), users: newTable[user]("user"),
 		groups: newTable[group]("group"), roles: newTable[role]("role"), tokens: newTable[token]("token"),
 		acl: newTable[aclEntry]("acl"), appliance: newTable[appliance]("appliance"),
+		ha: newTable[haResource]("ha"), haGroups: newTable[haGroup]("hagroup"), replications: newTable[replication]("replication"),
 		active: map[string]*task{},
 	}
 	e.tasks.watch = func(key string, t *task) {
@@ -46,7 +51,7 @@ func newEstate() *estate {
 
 func (e *estate) ledgers() []ledger {
 	return []ledger{e.meta, e.nodes, e.storages, e.guests, e.volumes, e.tasks, e.jobs, e.pools, e.users, e.groups,
-		e.roles, e.tokens, e.acl, e.appliance}
+		e.roles, e.tokens, e.acl, e.appliance, e.ha, e.haGroups, e.replications}
 }
 
 // meta is what the estate as a whole remembers.
@@ -143,13 +148,14 @@ type snapshot struct {
 
 // software are facts about a template that show in what its containers do.
 type software struct {
-	OSType         string `json:"ostype,omitempty"`
-	Arch           string `json:"arch,omitempty"`
-	IgnoreShutdown bool   `json:"ignores_shutdown,omitempty"`
-	WantsNesting   bool   `json:"wants_nesting,omitempty"`
-	Systemd        int    `json:"systemd,omitempty"`        // its version, where it wants nesting; 0: 252
-	Unpacked       int64  `json:"unpacked_bytes,omitempty"` // bytes
-	OCI            *image `json:"oci,omitempty"`            // set for an OCI image
+	OSType         string    `json:"ostype,omitempty"`
+	Arch           string    `json:"arch,omitempty"`
+	IgnoreShutdown bool      `json:"ignores_shutdown,omitempty"`
+	WantsNesting   bool      `json:"wants_nesting,omitempty"`
+	Systemd        int       `json:"systemd,omitempty"`        // its version, where it wants nesting; 0: 252
+	Unpacked       int64     `json:"unpacked_bytes,omitempty"` // bytes
+	OCI            *image    `json:"oci,omitempty"`            // set for an OCI image
+	Contents       *Contents `json:"contents,omitempty"`       // nil: not counted
 }
 
 // image is the configuration of an OCI image.
@@ -174,6 +180,7 @@ type volume struct {
 	Notes     string
 	Protected bool
 	Files     map[string]string // hash of each file that matters, by path
+	MountDirs []string          // directories that were made on it to mount others at
 	Sum       string            // SHA-256 of an uploaded or downloaded file
 	Software  *software         // of a template
 	Archive   *archive          // of a backup

@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"strings"
@@ -23,16 +24,34 @@ type Fault struct {
 	CloseConn bool          `json:"close_conn,omitempty"` // the connection is closed before anything is done
 	DropReply bool          `json:"drop_reply,omitempty"` // the operation is done, the connection closed without an answer
 	CutBody   bool          `json:"cut_body,omitempty"`   // half of the answer's body is sent
-	FailTask  string        `json:"fail_task,omitempty"`  // the task that is made ends with this error, its work undone
+	Late      int           `json:"late,omitempty"`       // the operation is done, but answered with this status, such as 596
 
+	FailTask string `json:"fail_task,omitempty"` // the task that is made ends with this error, its work undone
+	WarnTask int    `json:"warn_task,omitempty"` // it ends with so many warnings
+	KillTask bool   `json:"kill_task,omitempty"` // it dies before its last change, nothing is undone, and it has no verdict
+	LoseTask bool   `json:"lose_task,omitempty"` // it does its work, but the node does not know of it
+
+	// Before and After are requests that root@pam makes behind the caller's back, just before and just after the operation.
+	Before []FaultRequest `json:"before,omitempty"`
+	After  []FaultRequest `json:"after,omitempty"`
 	// Behind changes the estate behind the caller's back, just before the operation is done.
 	Behind func(*Edit) `json:"-"`
 
 	matched, struck int
 }
 
+// FaultRequest is a request of somebody else.
+type FaultRequest struct {
+	Method string            `json:"method"`
+	Path   string            `json:"path"` // below /api2/json
+	Params map[string]string `json:"params,omitempty"`
+}
+
 // firing is a fault that strikes one request; nil is none.
-type firing struct{ *Fault }
+type firing struct {
+	*Fault
+	begun bool
+}
 
 // Inject adds faults. Of several that match a request, the first that strikes counts.
 func (s *Sim) Inject(faults ...Fault) {
@@ -64,7 +83,7 @@ func (s *Sim) strike(c *request) *firing {
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
 		if f.matches(c) && f.due(s.chance) {
-			return &firing{f}
+			return &firing{Fault: f}
 		}
 	}
 	return nil
@@ -110,7 +129,7 @@ func (f *Fault) due(chance func() float64) bool {
 }
 
 // instead is the answer in place of the operation, or nil.
-func (f *firing) instead() *answer {
+func (s *Sim) instead(f *firing) *answer {
 	switch {
 	case f == nil:
 		return nil
@@ -119,30 +138,72 @@ func (f *firing) instead() *answer {
 	case f.Status >= 595:
 		return refusal(f.Status, f.Message, "")
 	case f.Status != 0:
-		return failure(&apiError{status: f.Status, message: f.Message}, newest())
+		return s.failure(&apiError{status: f.Status, message: f.Message})
 	}
 	return nil
 }
 
 // spoil damages the answer of an operation that was done.
-func (f *firing) spoil(a *answer) {
-	if f != nil {
-		a.lost = a.lost || f.DropReply
-		a.cut = a.cut || f.CutBody
-	}
-}
-
-func (f *firing) failTask() string {
+func (f *firing) spoil(a *answer) *answer {
 	if f == nil {
-		return ""
+		return a
 	}
-	return f.FailTask
+	if f.Late != 0 {
+		a = refusal(f.Late, cmp.Or(f.Message, "Connection timed out"), "")
+	}
+	a.lost = a.lost || f.DropReply
+	a.cut = a.cut || f.CutBody
+	return a
 }
 
-// behind lets the fault change the estate, once.
-func (f *firing) behind(x *tx) {
-	if f != nil && f.Behind != nil {
-		f.Behind(&Edit{x: x})
-		f.Fault = &Fault{DropReply: f.DropReply, CutBody: f.CutBody, FailTask: f.FailTask}
+// fate is what a fault does to the task that a request makes.
+type fate struct {
+	fail       string
+	warn       int
+	kill, lose bool
+}
+
+func (f *firing) fate() fate {
+	if f == nil {
+		return fate{}
 	}
+	return fate{f.FailTask, f.WarnTask, f.KillTask, f.LoseTask}
+}
+
+// behind lets the fault change the estate before the operation, once.
+func (f *firing) behind(x *tx) error {
+	if f == nil || f.begun {
+		return nil
+	}
+	f.begun = true
+	if f.Behind != nil {
+		f.Behind(&Edit{x: x})
+	}
+	return x.byOthers(f.Before)
+}
+
+// afterwards lets the fault change the estate after the operation.
+func (f *firing) afterwards(x *tx) error {
+	if f == nil {
+		return nil
+	}
+	return x.byOthers(f.After)
+}
+
+// byOthers makes requests as root@pam does. One that fails is a mistake of whoever wrote the fault.
+func (x *tx) byOthers(requests []FaultRequest) error {
+	for _, r := range requests {
+		c := &request{verb: r.Method, path: r.Path, format: "json", raw: map[string]any{}, who: &identity{id: rootUser, user: rootUser}}
+		for key, value := range r.Params {
+			c.raw[key] = value
+		}
+		kept := x.fate
+		x.fate = fate{}
+		_, err := x.dispatch(c)
+		x.fate = kept
+		if err != nil {
+			return die("simulator: request of a fault: %s %s: %v", r.Method, r.Path, err)
+		}
+	}
+	return nil
 }

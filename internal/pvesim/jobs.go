@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/proximity-cli/proximity/internal/pvesim/schema"
 )
 
 func jobHandlers() map[string]handler {
@@ -27,8 +25,8 @@ func jobHandlers() map[string]handler {
 }
 
 // row is a job as the API shows it: property strings have become objects.
-func (j *job) row() map[string]any {
-	method, _ := schema.Find("POST", "/cluster/backup")
+func (x *tx) jobRow(j *job) map[string]any {
+	method := x.method("POST", "/cluster/backup")
 	row := map[string]any{"id": j.ID, "type": "vzdump"}
 	for key, value := range j.Config {
 		switch key {
@@ -64,7 +62,7 @@ func truth(text string) bool { return slices.Contains([]string{"1", "yes", "on",
 func (x *tx) jobList(*request) (any, error) {
 	rows := []map[string]any{}
 	for _, j := range x.jobs.all() {
-		row := j.row()
+		row := x.jobRow(j)
 		if next := j.nextRun(x.now); !next.IsZero() {
 			row["next-run"] = next.Unix()
 		}
@@ -86,7 +84,7 @@ func (x *tx) jobShow(c *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.row(), nil
+	return x.jobRow(j), nil
 }
 
 func (x *tx) job(c *request) (*job, error) {

@@ -112,7 +112,11 @@ func (x *tx) listContainers(c *request) (any, error) {
 	rows := []map[string]any{}
 	for _, g := range x.guestsByID() {
 		if g.Kind == "lxc" && g.Node == c.node && x.allowed(c.who, "/vms/"+vmidKey(g.VMID), "VM.Audit") {
-			rows = append(rows, x.guestStatus(g))
+			row := x.guestStatus(g)
+			if !x.has(numericVMIDs) {
+				row["vmid"] = vmidKey(g.VMID)
+			}
+			rows = append(rows, row)
 		}
 	}
 	return rows, nil
@@ -124,7 +128,7 @@ func (x *tx) readStatus(c *request) (any, error) {
 		return nil, err
 	}
 	row := x.guestStatus(g)
-	row["ha"] = map[string]any{"managed": 0}
+	row["ha"] = x.haField(g)
 	return row, nil
 }
 
@@ -161,8 +165,8 @@ func (x *tx) readPending(c *request) (any, error) {
 	}
 	rows := []map[string]any{{"key": "digest", "value": g.digest()}}
 	for _, key := range slices.Sorted(maps.Keys(g.Config)) {
-		if isRaw(key) {
-			continue
+		if key == rawKey {
+			continue // Proxmox shows no lists here
 		}
 		row := map[string]any{"key": key, "value": jsonSetting(key, g.Config[key])}
 		if value, ok := g.Pending[key]; ok {
@@ -220,5 +224,11 @@ func (x *tx) readInterfaces(c *request) (any, error) {
 	if err != nil || !g.Running {
 		return nil, nil
 	}
-	return x.interfaces(g), nil
+	all := x.interfaces(g)
+	if !x.has(addressLists) {
+		for i := range all {
+			all[i].Hardware, all[i].Addresses = "", nil
+		}
+	}
+	return all, nil
 }

@@ -16,7 +16,7 @@ func (x *tx) apply(g *guest, u update) error {
 	if g.Running {
 		failed = x.hotplug(&next)
 	} else {
-		x.applyAll(&next)
+		failed = x.applyAll(&next)
 	}
 	if len(failed) > 0 {
 		return badParams(failed)
@@ -54,12 +54,14 @@ func (g *guest) stage(u update) {
 }
 
 // takesEffect reports whether a change of a key takes effect while the container runs.
-func takesEffect(key string, there bool) bool {
+func (x *tx) takesEffect(key string, there bool) bool {
 	switch stem(key) {
 	case "net", "unused":
 		return true
-	case "mp", "dev":
+	case "mp":
 		return !there
+	case "dev":
+		return !there && x.has(hotplugDevices)
 	}
 	switch key {
 	case "description", "onboot", "startup", "protection", "hostname", "hookscript", "cores", "tags", "lock", "template",
@@ -70,27 +72,27 @@ func takesEffect(key string, there bool) bool {
 }
 
 // goesLive reports whether a delete of a key takes effect while the container runs. Only interfaces with one digit do.
-func goesLive(key string) bool {
+func (x *tx) goesLive(key string) bool {
 	switch stem(key) {
 	case "net":
 		return len(key) == len("net0")
 	case "mp", "dev":
 		return false
 	}
-	return takesEffect(key, true)
+	return x.takesEffect(key, true)
 }
 
 // hotplug lets take effect what can on a running container, and returns what went wrong by key.
 func (x *tx) hotplug(g *guest) map[string]string {
 	failed := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(g.Deletes)) {
-		if goesLive(key) {
+		if x.goesLive(key) {
 			x.removeSetting(g, key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(g.Pending)) {
 		old, there := g.Config[key]
-		if !takesEffect(key, there) {
+		if !x.takesEffect(key, there) {
 			g.waits(key)
 			continue
 		}
@@ -125,8 +127,10 @@ func hotplugFailure(key, old, value string, err error) string {
 	return fmt.Sprintf("unable to hotplug %s: %v\n", key, err)
 }
 
-// applyAll lets everything that waits take effect: deletes, but for keys with a waiting value, then values.
-func (x *tx) applyAll(g *guest) {
+// applyAll lets everything that waits take effect: deletes, but for keys with a waiting value, then values. What fails goes
+// on waiting, and is returned by key.
+func (x *tx) applyAll(g *guest) map[string]string {
+	failed := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(g.Deletes)) {
 		if _, waits := g.Pending[key]; !waits {
 			x.removeSetting(g, key)
@@ -134,10 +138,11 @@ func (x *tx) applyAll(g *guest) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(g.Pending)) {
 		if err := x.applySetting(g, key); err != nil {
-			continue // stays waiting
+			failed[key] = fmt.Sprintf("unable to apply pending change %s : %v", key, err)
 		}
 	}
 	g.Deletes = nil
+	return failed
 }
 
 // applyWaiting lets everything that waits for a stop take effect.
@@ -227,7 +232,11 @@ func (x *tx) applySetting(g *guest, key string) error {
 func (x *tx) applyMount(g *guest, key, value string) error {
 	mount := parseMount(key, value)
 	if id, size, isNew := parseNewVolume(mount["volume"]); isNew {
-		v, err := x.allocate(x.storages.at(id), g.Node, g.VMID, size)
+		s := x.storages.at(id)
+		if x.holder(storageLock(s.home(g.Node), s.ID)) != nil {
+			return die("%s", s.lockTimeout())
+		}
+		v, err := x.allocate(s, g.Node, g.VMID, size)
 		if err != nil {
 			return err
 		}

@@ -25,8 +25,13 @@ func (x *tx) createContainer(c *request) (any, error) {
 	if c.params.Bool("restore") {
 		return x.restoreContainer(c)
 	}
-	if !x.unprivilegedWanted(c) && !c.who.isRoot() {
+	if x.has(unprivileged) && !x.unprivilegedWanted(c) && !c.who.isRoot() {
 		if err := x.check(c.who, "/", "Sys.Modify"); err != nil {
+			return nil, err
+		}
+	}
+	if c.params.Bool("ha-managed") {
+		if err := x.check(c.who, "/", "Sys.Console"); err != nil {
 			return nil, err
 		}
 	}
@@ -62,7 +67,7 @@ func (x *tx) unprivilegedWanted(c *request) bool {
 	if c.params.Has("unprivileged") {
 		return c.params.Bool("unprivileged")
 	}
-	return x.version().unprivileged
+	return x.has(unprivileged)
 }
 
 // createRace is how long a create takes from its first look at an id to taking it: another one in that time fails later.
@@ -168,7 +173,9 @@ func (x *tx) spawnCreate(c *request, template string, disks []diskPlan) string {
 	steps = append(steps,
 		call("ct.unpack", pack).after(50*time.Millisecond),
 		call("ct.unpacked", pack).after(x.unpackTime(c, template)),
-		call("ct.created", createdPlan{VMID: vmid, Pool: c.params.Str("pool"), Start: c.params.Bool("start")}),
+		call("ct.created", createdPlan{
+			VMID: vmid, Pool: c.params.Str("pool"), Start: c.params.Bool("start"), HA: c.params.Bool("ha-managed"),
+		}),
 	)
 	return x.spawnUndoing(c, "vzcreate", vmid, steps)
 }
@@ -206,6 +213,7 @@ type createdPlan struct {
 	VMID  int
 	Pool  string
 	Start bool
+	HA    bool
 }
 
 // created makes the configuration of a container real: its lock goes, it joins its pool, and it is started by a task of
@@ -219,6 +227,13 @@ func (x *tx) created(t *task, p createdPlan) error {
 	g.Config, g.Making = g.Making.Config, nil
 	x.joinPool(p.Pool, p.VMID)
 	t.Undo = nil
+	if p.HA {
+		state := "stopped"
+		if p.Start {
+			state = "started"
+		}
+		x.lookAfter(p.VMID, state)
+	}
 	if p.Start {
 		x.startAfter(t, p.VMID)
 	}

@@ -41,6 +41,8 @@ func (x *tx) destroyable(g *guest, p destroyPlan) error {
 		return die("can't remove CT %d - protection mode enabled", g.VMID)
 	case g.unlocked() != nil && g.Config["lock"] != "destroyed":
 		return g.unlocked()
+	case !p.Purge && x.tied(g) != nil:
+		return x.tied(g)
 	case g.Running && !p.Force:
 		return die("unable to destroy CT %d - container is running", g.VMID)
 	}
@@ -108,6 +110,7 @@ func (x *tx) destroyNow(t *task, p destroyPlan) error {
 		t.logf("forced to stop CT %d before destroying!", g.VMID)
 		g.Running, g.PID = false, 0
 	}
+	x.dropHA(g.VMID) // before its volumes: nobody is to start it any more
 	for _, v := range x.volumesOf(g) {
 		x.dropVolume(v)
 	}
@@ -146,6 +149,10 @@ func (x *tx) destroyed(t *task, p destroyPlan) error {
 	if p.Purge {
 		t.logf("purging CT %d from related configurations..", p.VMID)
 		x.purgeJobs(p.VMID)
+		x.dropHA(p.VMID)
+		for _, r := range x.replicationsOf(p.VMID) {
+			x.replications.drop(r.ID)
+		}
 	}
 	return nil
 }

@@ -129,17 +129,21 @@ func (x *tx) allocationSteps(node string, d diskPlan) []step {
 		return []step{call("ct.allocate", d)}
 	}
 	s := x.storages.at(d.Storage)
-	lock, file := storageLock(s.home(node), s.ID), "/var/lock/pve-manager/pve-storage-"+s.ID
-	timeout := lockTimeout(file)
-	if s.Shared {
-		timeout = "cfs-lock 'storage-" + s.ID + "' error: got lock request timeout"
-	}
+	lock := storageLock(s.home(node), s.ID)
 	take := step{Admits: s.LockAdmits}
 	return []step{
-		take.locking(lock).orTimeout(d.Prefix + timeout),
+		take.locking(lock).orTimeout(d.Prefix + s.lockTimeout()),
 		call("ct.allocate", d).after(seconds(s.LockSeconds)).unlocking(lock),
 		pause(50 * time.Millisecond),
 	}
+}
+
+// lockTimeout is the error of who did not get the lock of a storage in time.
+func (s *storage) lockTimeout() string {
+	if s.Shared {
+		return "cfs-lock 'storage-" + s.ID + "' error: got lock request timeout"
+	}
+	return lockTimeout("/var/lock/pve-manager/pve-storage-" + s.ID)
 }
 
 // allocateDisk makes a disk of a container that is being made.

@@ -13,10 +13,10 @@ import (
 type inside struct {
 	Name      string     `json:"name"`
 	MAC       string     `json:"hwaddr"`
-	Hardware  string     `json:"hardware-address"`
+	Hardware  string     `json:"hardware-address,omitempty"`
 	IPv4      string     `json:"inet,omitempty"`  // the last one
 	IPv6      string     `json:"inet6,omitempty"` // the last one
-	Addresses []insideIP `json:"ip-addresses"`
+	Addresses []insideIP `json:"ip-addresses,omitzero"`
 }
 
 type insideIP struct {
@@ -48,7 +48,7 @@ func (x *tx) interfaces(g *guest) []inside {
 
 // byNumber orders keys with numbers: net2 comes before net10.
 func byNumber(a, b string) int {
-	if stem(a) == stem(b) && len(a) != len(b) {
+	if stem(a) != "" && stem(a) == stem(b) && len(a) != len(b) {
 		return len(a) - len(b)
 	}
 	return strings.Compare(a, b)

@@ -106,7 +106,7 @@ func (x *tx) mayUseBridge(c *request, old string, value *string) error {
 	}
 	for _, text := range nics {
 		nic := props("net", text)
-		if nic["bridge"] == "" {
+		if nic["bridge"] == "" || !x.has(bridgeRights) {
 			continue
 		}
 		path := "/sdn/zones/localnetwork/" + nic["bridge"]
@@ -179,7 +179,7 @@ func (x *tx) parseVolume(volid string) (*storage, string, error) {
 	case "rbd":
 		valid, kind = blockVolume().MatchString(name), "rbd"
 	default:
-		valid, kind = dirVolume().MatchString(name) || templateName().MatchString(name), "directory"
+		valid, kind = dirVolume().MatchString(name) || x.templateName(name), "directory"
 	}
 	if !valid {
 		return nil, "", die("unable to parse %s volume name '%s'", kind, name)

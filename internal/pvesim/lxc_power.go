@@ -43,12 +43,29 @@ func skipLock(c *request) error {
 	return nil
 }
 
+// lockInRequest makes a request wait for the container's lock where the task does not do that.
+func (x *tx) lockInRequest(c *request) error {
+	if x.has(lockInWorker) {
+		return nil
+	}
+	return x.flock(c, c.vmid)
+}
+
 func (x *tx) startContainer(c *request) (any, error) {
 	if err := skipLock(c); err != nil {
 		return nil, err
 	}
-	if g, err := x.container(c); err == nil && g.Running {
+	g, err := x.container(c)
+	if err == nil && g.Running {
 		return nil, die("CT %d already running", c.vmid)
+	}
+	if err == nil && x.managed(g) != nil {
+		h := x.managed(g)
+		says := "Requesting HA start for CT " + vmidKey(c.vmid)
+		return x.haRequest(c, h, "hastart", says, func() { h.Config["state"] = "started" }), nil
+	}
+	if err := x.lockInRequest(c); err != nil {
+		return nil, err
 	}
 	start := startPlan{VMID: c.vmid, SkipLock: c.params.Bool("skiplock")}
 	return x.spawn(c, "vzstart", vmidKey(c.vmid), powerLock(c.vmid), call("ct.start", start).after(startTime)), nil
@@ -70,6 +87,7 @@ func (x *tx) startNow(t *task, p startPlan) error {
 		return err
 	}
 	x.applyWaiting(g)
+	x.makeMountDirs(g.Node, g.Config)
 	x.setRunning(g)
 	for range 2 { // once before and once after the start
 		x.warnNesting(t, g.Software, g.Config)
@@ -109,6 +127,7 @@ func (x *tx) bridgeOf(nic string) error {
 
 func (x *tx) setRunning(g *guest) {
 	x.changed(g)
+	x.haNotices(g.VMID)
 	n := x.nodes.at(g.Node)
 	n.PID += 11
 	x.nodes.touch(g.Node)
@@ -118,6 +137,7 @@ func (x *tx) setRunning(g *guest) {
 // setStopped stops a container and applies what waited for that.
 func (x *tx) setStopped(g *guest) {
 	x.changed(g)
+	x.haNotices(g.VMID)
 	g.Running, g.PID = false, 0
 	x.applyWaiting(g)
 }
@@ -126,7 +146,17 @@ func (x *tx) stopContainer(c *request) (any, error) {
 	if err := skipLock(c); err != nil {
 		return nil, err
 	}
-	if _, err := x.running(c, "CT"); err != nil {
+	g, err := x.running(c, "CT")
+	if err != nil {
+		return nil, err
+	}
+	if h := x.managed(g); h != nil {
+		if c.params.Bool("overrule-shutdown") {
+			return nil, badParam("overrule-shutdown", "not possible for a container that is managed by HA")
+		}
+		return x.haStop(c, h), nil
+	}
+	if err := x.lockInRequest(c); err != nil {
 		return nil, err
 	}
 	if c.params.Bool("overrule-shutdown") {
@@ -170,7 +200,14 @@ type shutdownPlan struct {
 }
 
 func (x *tx) shutdownContainer(c *request) (any, error) {
-	if _, err := x.running(c, "CT"); err != nil {
+	g, err := x.running(c, "CT")
+	if err != nil {
+		return nil, err
+	}
+	if h := x.managed(g); h != nil {
+		return x.haStop(c, h), nil
+	}
+	if err := x.lockInRequest(c); err != nil {
 		return nil, err
 	}
 	p := shutdownPlan{VMID: c.vmid, Timeout: c.params.Int("timeout", 60), Force: c.params.Bool("forceStop")}
@@ -180,6 +217,9 @@ func (x *tx) shutdownContainer(c *request) (any, error) {
 // rebootContainer shuts a container down and starts it again; one that does not answer is killed after the timeout.
 func (x *tx) rebootContainer(c *request) (any, error) {
 	if _, err := x.running(c, "VM"); err != nil {
+		return nil, err
+	}
+	if err := x.lockInRequest(c); err != nil {
 		return nil, err
 	}
 	p := shutdownPlan{VMID: c.vmid, Timeout: c.params.Int("timeout", 60), Force: true, Reboot: true}

@@ -74,6 +74,7 @@ func (x *tx) unpacked(t *task, p unpackPlan) error {
 		root.Used = facts.Unpacked
 		root.Files = map[string]string{"/etc/os-release": contentHash(p.Template)}
 		x.touchVolume(root)
+		x.makeMountDirs(t.Node, g.Making.Config)
 	}
 	x.warnNesting(t, facts, g.Making.Config)
 	x.touchGuest(g)
@@ -104,7 +105,7 @@ func (x *tx) setUp(t *task, p unpackPlan, g *guest) {
 
 // warnNesting warns of a container with systemd that needs nesting and does not have it.
 func (x *tx) warnNesting(t *task, facts software, config map[string]string) {
-	if facts.WantsNesting && config["unprivileged"] == "1" && props("features", config["features"])["nesting"] != "1" {
+	if facts.WantsNesting && x.has(nestingWarnings) && config["unprivileged"] == "1" && props("features", config["features"])["nesting"] != "1" {
 		systemd := facts.Systemd
 		if systemd == 0 {
 			systemd = 252

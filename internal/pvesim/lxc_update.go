@@ -51,7 +51,21 @@ func (x *tx) updateConfig(c *request) (any, error) {
 	if err := x.updatable(c, g, u); err != nil {
 		return nil, err
 	}
+	if x.allocating(g, u) && !c.waited {
+		return nil, &errWait{patience: lockPatience}
+	}
 	return nil, x.apply(g, u)
+}
+
+// allocating reports whether a change needs a new volume on a storage that makes one for somebody else at the moment.
+func (x *tx) allocating(g *guest, u update) bool {
+	for key, value := range u.set {
+		id, _, isNew := parseNewVolume(volumeOf(value))
+		if s := x.storages.at(id); isMount(key) && isNew && s != nil && x.holder(storageLock(s.home(g.Node), id)) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // unmodified is the error of a digest that is not the configuration's any more.

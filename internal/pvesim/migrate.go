@@ -101,6 +101,10 @@ func (x *tx) migrate(c *request) (any, error) {
 			return nil, err
 		}
 	}
+	if h := x.managed(g); h != nil {
+		says := "Requesting HA migration for CT " + vmidKey(c.vmid) + " to node " + p.Target
+		return x.haRequest(c, h, "hamigrate", says, func() { h.Target = p.Target }), nil
+	}
 	return x.spawn(c, "vzmigrate", vmidKey(c.vmid), powerLock(c.vmid), call("migrate.begin", p).after(300*time.Millisecond)), nil
 }
 

@@ -85,7 +85,7 @@ func (x *tx) nodeStatus(c *request) (any, error) {
 			"cpus": n.CPUs, "cores": n.CPUs, "sockets": 1, "model": "Simulated CPU", "mhz": "2600.000", "hvm": "1",
 			"flags": "", "user_hz": 100, "vendor": "AuthenticAMD", "family": "25",
 		},
-		"kversion": "Linux 6.17.2-1-pve", "pveversion": "pve-manager/" + x.version().full + "/1d0b4b8c9a2f7e36",
+		"kversion": "Linux 6.17.2-1-pve", "pveversion": "pve-manager/" + x.sim.profile.full + "/1d0b4b8c9a2f7e36",
 		"current-kernel": map[string]any{"sysname": "Linux", "release": "6.17.2-1-pve", "machine": "x86_64", "version": "#1 SMP"},
 		"boot-info":      map[string]any{"mode": "efi", "secureboot": 0}, "ksm": map[string]any{"shared": 0},
 	}, nil
@@ -168,7 +168,7 @@ func (x *tx) machineStatus(c *request) (any, error) {
 	}
 	row := x.guestStatus(g)
 	delete(row, "type")
-	row["ha"] = map[string]any{"managed": 0}
+	row["ha"] = x.haField(g)
 	return row, nil
 }
 

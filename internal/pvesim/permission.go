@@ -67,7 +67,7 @@ func (x *tx) privileges(who *identity, path string) privileges {
 func (x *tx) granted(who, path string) privileges {
 	if who == rootUser {
 		all := privileges{}
-		for _, p := range administrator() {
+		for _, p := range x.administrator() {
 			all[p] = true
 		}
 		return all

@@ -8,7 +8,7 @@ func handlers() map[string]handler {
 	for _, group := range []map[string]handler{
 		loginHandlers(), clusterHandlers(), nodeHandlers(), taskHandlers(), lxcHandlers(),
 		storageHandlers(), vzdumpHandlers(), jobHandlers(), poolHandlers(), snapshotHandlers(), cloneHandlers(),
-		migrateHandlers(), accessHandlers(),
+		migrateHandlers(), accessHandlers(), haHandlers(), haGroupHandlers(), replicationHandlers(),
 	} {
 		maps.Copy(all, group)
 	}

@@ -3,9 +3,8 @@ package pvesim_test
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -18,88 +17,21 @@ import (
 	"github.com/proximity-cli/proximity/internal/pvesim"
 )
 
-// recording is a scenario recorded from a real node; the README beside the recordings describes the format.
-type recording struct {
-	Scenario string
-	Title    string
-	Seed     pvesim.Seed
-	Steps    []recordedStep
+// excused are steps, by scenario and number, that may differ from the real node, with the reason. At most two in a hundred
+// may stand here, and none that is equal.
+var excused = map[string]string{}
+
+// counted are facts about archives that the seeds of the recordings do not tell; rsync's figures of a copy depend on them.
+var counted = map[string]pvesim.Contents{
+	"local:vztmpl/alpine-3.22-default_20250617_amd64.tar.xz": {Files: 13, Dirs: 18, Links: 268, Bytes: 1983062, LinkBytes: 3216},
 }
 
-type recordedStep struct {
-	exchange
-	Parallel []exchange
-}
+// chances are the random numbers with which a scenario's disks are copied in the order in which the real node happened to
+// copy them: there it comes from a hash.
+var chances = map[string]uint64{"clone-full": 1, "template-and-linked": 3}
 
-type exchange struct {
-	Note     string
-	Phase    string
-	Pause    float64
-	Request  recordedRequest
-	Response recordedResponse
-	Task     *recordedTask
-	Bind     map[string][]any
-	Poll     *struct {
-		Path   []any
-		Equals any
-	}
-	After []exchange
-	CutTo *struct {
-		Path     []any
-		Elements int
-	} `json:"cut_to"`
-}
-
-type recordedRequest struct {
-	Method, Path string
-	Query        any
-	Form         map[string]any
-	JSON         any
-	Raw          *struct {
-		ContentType *string `json:"content_type"`
-		Text        string
-		Repeat      []any
-	}
-	Multipart []struct {
-		Name, Value string
-		Filename    *string
-		Content     string `json:"content_base64"`
-	}
-	Headers map[string]string
-	Auth    string
-}
-
-type recordedResponse struct {
-	Status      int
-	Reason      string
-	ContentType *string `json:"content_type"`
-	Body        any
-}
-
-type recordedTask struct {
-	Type       string   `json:"upid_type"`
-	ID         string   `json:"id"`
-	User       string   `json:"user"`
-	Status     string   `json:"status"`
-	ExitStatus string   `json:"exitstatus"`
-	Log        []string `json:"log"`
-}
-
-// complete are the scenarios in which the simulator does not differ from the real node at all.
-var complete = strings.Fields(`
-	acl auth-privsep-token auth-ticket auth-token automation-role backup-notes-protect boolean-forms
-	cluster-resources config-readback create-bad-mounts create-bad-net create-bad-template create-bad-values
-	create-full-unprivileged create-minimal create-password-keys create-start create-start-fails
-	create-vmid-taken delete-forms delete-purge during-create form-encoding http-bodies interfaces job-crud
-	job-errors job-included job-schedules locked-container missing-guest nextid parallel-four parallel-same-vmid
-	permissions-endpoint pool-crud power-shutdown-reboot power-shutdown-timeout power-start-stop prune
-	put-description put-digest put-mount-stopped put-net-stopped put-rootfs-stopped
-	put-running-delete-after-change put-running-delete-each-key put-running-each-key put-running-mounts
-	put-running-net put-running-revert put-stopped-cpu-memory put-stopped-options put-stopped-text put-tags
-	resize-running resize-stopped restore restore-errors root-only-settings snapshot-btr snapshot-unavailable
-	storage-config storage-content storage-status task-list task-log task-stop unknown-paths upload-template
-	users-groups-roles version-and-nodes vzdump-errors vzdump-same-second vzdump-snapshot vzdump-stop
-`)
+// begins are the fractions of a second at which scenarios began whose archives are named after the second of their making.
+var begins = map[string]float64{"vzdump-errors": 0.6}
 
 // TestRecordings sends the requests that a real node was sent to an estate like that node and compares everything it
 // answered: status, reason, content type, body, and how tasks went.
@@ -108,7 +40,7 @@ func TestRecordings(t *testing.T) {
 	rules := readRules(t, filepath.Join(dir, "volatile.json"))
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	require.NoError(t, err)
-	equal, total := 0, 0
+	equal, total, unseen := 0, 0, maps.Clone(excused)
 	for _, file := range files {
 		if filepath.Base(file) == "volatile.json" {
 			continue
@@ -116,38 +48,29 @@ func TestRecordings(t *testing.T) {
 		var r recording
 		readJSON(t, file, &r)
 		t.Run(r.Scenario, func(t *testing.T) {
-			p := newPlayer(t, rules, r)
-			good, diffs := p.play(r)
-			equal, total = equal+good, total+len(r.Steps)
-			t.Logf("%d of %d steps equal", good, len(r.Steps))
-			for _, d := range diffs {
-				t.Log(d)
-			}
-			if contains(complete, r.Scenario) {
-				require.Empty(t, diffs)
+			diffs := newPlayer(t, rules, r).play(r)
+			total += len(r.Steps)
+			for i := range r.Steps {
+				name := fmt.Sprintf("%s %d", r.Scenario, i)
+				reason, isExcused := excused[name]
+				delete(unseen, name)
+				switch {
+				case diffs[i] == nil && isExcused:
+					t.Errorf("step %d is equal: take its excuse away", i)
+				case diffs[i] == nil:
+					equal++
+				case isExcused:
+					t.Logf("step %d is excused: %s", i, reason)
+				default:
+					t.Errorf("step %d: %s", i, strings.Join(diffs[i], "\n"))
+				}
 			}
 		})
 	}
-	t.Logf("%d of %d steps equal", equal, total)
-}
-
-func contains(list []string, text string) bool {
-	i := sort.SearchStrings(list, text)
-	return i < len(list) && list[i] == text
-}
-
-func TestCompleteIsSorted(t *testing.T) { require.True(t, sort.StringsAreSorted(complete)) }
-
-// recordingsDir is the folder in PVE_RECORDINGS, or the copy in this repository.
-func recordingsDir() string {
-	return cmp.Or(os.Getenv("PVE_RECORDINGS"), filepath.Join("..", "..", "testdata", "recordings"))
-}
-
-func readJSON(t *testing.T, file string, into any) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, into), file)
+	require.Empty(t, unseen, "no such steps")
+	require.Positive(t, total, "no recordings in %s", dir)
+	require.LessOrEqual(t, len(excused)*50, total, "more than two in a hundred are excused")
+	t.Logf("report: recordings: %d of %d steps equal, %d excused", equal, total, len(excused))
 }
 
 // player plays one scenario.
@@ -166,7 +89,13 @@ type player struct {
 func newPlayer(t *testing.T, rules *rules, r recording) *player {
 	t.Helper()
 	r.Seed.Nodes[0].CGroup = 1 // as /cluster/resources of the recorded node says
-	a := openSim(t, pvesim.Options{Seed: &r.Seed})
+	for i, template := range r.Seed.Templates {
+		if c, ok := counted[template.VolID]; ok {
+			r.Seed.Templates[i].Contents = &c
+		}
+	}
+	a := openSim(t, pvesim.Options{Seed: &r.Seed, Rand: chances[r.Scenario]})
+	require.NoError(t, a.clock.Sleep(context.Background(), time.Duration(begins[r.Scenario]*float64(time.Second))))
 	id, secret := a.sim.Token()
 	return &player{
 		t: t, rules: rules, clock: a.clock, sim: a.sim, vars: map[string]string{},
@@ -174,8 +103,9 @@ func newPlayer(t *testing.T, rules *rules, r recording) *player {
 	}
 }
 
-// play sends all steps and returns how many were equal and what the others differ in.
-func (p *player) play(r recording) (equal int, diffs []string) {
+// play sends all steps and returns what each of them differs in, by its number.
+func (p *player) play(r recording) map[int][]string {
+	diffs := map[int][]string{}
 	for i, s := range r.Steps {
 		var found []string
 		if s.Parallel != nil {
@@ -183,15 +113,12 @@ func (p *player) play(r recording) (equal int, diffs []string) {
 		} else {
 			found = p.exchange(s.exchange)
 		}
-		if len(found) == 0 {
-			equal++
-		}
-		for _, d := range found {
-			diffs = append(diffs, fmt.Sprintf("step %d: %s", i, d))
+		if len(found) > 0 {
+			diffs[i] = found
 		}
 		p.sleep(0.02)
 	}
-	return equal, diffs
+	return diffs
 }
 
 func (p *player) sleep(seconds float64) {

@@ -33,6 +33,7 @@ type request struct {
 	params schema.Values // checked; the placeholders of the path among them
 	waited bool          // the time that a handler waits for a lock is over
 
+	maxBody int64  // in bytes, of anything but an upload
 	spawned string // the task that a handler started before it waits
 }
 
@@ -47,7 +48,12 @@ type part struct {
 }
 
 // maxBody is the size in bytes above which Proxmox takes no body, but for uploads.
-const maxBody = 512 << 10
+func (s *Sim) maxBody() int64 {
+	if s.has(largeBodies) {
+		return 512 << 10
+	}
+	return 64 << 10
+}
 
 // read takes what the URL and the body say. Answers made here do not pass through the API's formatter.
 func (c *request) read() *answer {
@@ -83,11 +89,11 @@ func (c *request) body() (text []byte, isUpload bool, refused *answer) {
 	if err == nil && kind == "multipart/form-data" {
 		return nil, true, c.readParts(multipart.NewReader(c.http.Body, options["boundary"]))
 	}
-	text, err = io.ReadAll(io.LimitReader(c.http.Body, maxBody+1))
+	text, err = io.ReadAll(io.LimitReader(c.http.Body, c.maxBody+1))
 	switch {
 	case err != nil:
 		return nil, false, refusal(http.StatusBadRequest, "read body: "+err.Error(), "")
-	case len(text) > maxBody:
+	case int64(len(text)) > c.maxBody:
 		return nil, false, refusal(http.StatusNotImplemented, "for data too large", "for data too large")
 	}
 	return text, false, nil

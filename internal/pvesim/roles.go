@@ -3,9 +3,11 @@ package pvesim
 import (
 	"slices"
 	"strings"
+
+	"github.com/proximity-cli/proximity/internal/pvesim/schema"
 )
 
-// Privileges of Proxmox VE 9.2 by area, and the roles that are always there.
+// Privileges by area, and the roles that are always there.
 const (
 	privsVM = `VM.Allocate VM.Audit VM.Backup VM.Clone VM.Config.CDROM VM.Config.CPU VM.Config.Cloudinit VM.Config.Disk
 		VM.Config.HWType VM.Config.Memory VM.Config.Network VM.Config.Options VM.Console VM.GuestAgent.Audit
@@ -13,17 +15,13 @@ const (
 		VM.PowerMgmt VM.Replicate VM.Snapshot VM.Snapshot.Rollback`
 	privsSys       = `Sys.Audit Sys.Console Sys.Modify Sys.PowerMgmt Sys.Syslog Sys.Incoming Sys.AccessNetwork`
 	privsDatastore = `Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate Datastore.Audit`
-	privsUser      = `Group.Allocate Permissions.Modify Realm.Allocate Realm.AllocateUser User.Modify`
 	privsPool      = `Pool.Allocate Pool.Audit`
 	privsSDN       = `SDN.Allocate SDN.Audit SDN.Use`
 	privsMapping   = `Mapping.Audit Mapping.Modify Mapping.Use`
 )
 
-func administrator() []string {
-	return strings.Fields(strings.Join([]string{
-		privsVM, privsSys, privsDatastore, privsUser, privsPool, privsSDN, privsMapping,
-	}, " "))
-}
+// administrator is every privilege that there is.
+func (x *tx) administrator() []string { return schema.Privileges(x.sim.profile.Release) }
 
 // without returns the privileges but for some.
 func without(privs []string, those ...string) []string {
@@ -31,13 +29,13 @@ func without(privs []string, those ...string) []string {
 }
 
 // builtinRoles returns the roles that cannot be changed.
-func builtinRoles() []*role {
+func (x *tx) builtinRoles() []*role {
 	vmUser := "VM.Audit VM.Backup VM.Config.CDROM VM.Config.Cloudinit VM.Console VM.GuestAgent.Audit " +
 		"VM.GuestAgent.FileRead VM.GuestAgent.FileSystemMgmt VM.GuestAgent.FileWrite VM.PowerMgmt"
 	roles := map[string][]string{
-		"Administrator": administrator(),
+		"Administrator": x.administrator(),
 		"NoAccess":      nil,
-		"PVEAdmin": without(administrator(), "Permissions.Modify", "Sys.Modify", "Sys.PowerMgmt", "Realm.Allocate",
+		"PVEAdmin": without(x.administrator(), "Permissions.Modify", "Sys.Modify", "Sys.PowerMgmt", "Realm.Allocate",
 			"Sys.AccessNetwork", "Sys.Incoming"),
 		"PVEAuditor":        strings.Fields("Datastore.Audit Mapping.Audit Pool.Audit SDN.Audit Sys.Audit VM.Audit VM.GuestAgent.Audit"),
 		"PVEDatastoreAdmin": strings.Fields(privsDatastore),
@@ -52,11 +50,13 @@ func builtinRoles() []*role {
 		"PVESysAdmin":       strings.Fields("Sys.Audit Sys.Console Sys.Syslog"),
 		"PVETemplateUser":   strings.Fields("VM.Audit VM.Clone"),
 		"PVEUserAdmin":      strings.Fields("Group.Allocate Realm.AllocateUser User.Modify"),
-		"PVEVMAdmin":        strings.Fields(privsVM),
+		"PVEVMAdmin":        strings.Fields(privsVM + " VM.Monitor"),
 		"PVEVMUser":         strings.Fields(vmUser),
 	}
 	var all []*role
+	known := x.administrator()
 	for id, privs := range roles {
+		privs = slices.DeleteFunc(privs, func(p string) bool { return !slices.Contains(known, p) })
 		all = append(all, &role{ID: id, Privs: privs})
 	}
 	slices.SortFunc(all, func(a, b *role) int { return strings.Compare(a.ID, b.ID) })

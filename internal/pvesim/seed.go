@@ -12,21 +12,23 @@ import (
 
 // Seed is what a new estate has. Its JSON form is that of the recordings.
 type Seed struct {
-	Nodes      []SeedNode             `json:"nodes"`
-	Storages   []SeedStorage          `json:"storages"`
-	Features   map[string]SeedFeature `json:"features"` // by storage
-	Templates  []SeedTemplate         `json:"templates"`
-	Bridges    []string               `json:"bridges"`
-	Notes      map[string]string      `json:"bridge_notes"` // begins with the bridge's address with prefix length
-	Guests     []SeedGuest            `json:"guests"`
-	Pools      []SeedPool             `json:"pools"`
-	BackupJobs []map[string]string    `json:"backup_jobs"` // with their id
-	Users      []SeedUser             `json:"users"`
-	Roles      []SeedRole             `json:"roles"` // beside those that are always there
-	ACL        []SeedACL              `json:"acl"`
-	Token      SeedToken              `json:"token"`
-	Appliances []appliance            `json:"appliances"` // the index of downloadable templates
-	Password   string                 `json:"password"`   // of root@pam; "": "proximity"
+	Nodes        []SeedNode             `json:"nodes"`
+	Storages     []SeedStorage          `json:"storages"`
+	Features     map[string]SeedFeature `json:"features"` // by storage
+	Templates    []SeedTemplate         `json:"templates"`
+	Bridges      []string               `json:"bridges"`
+	Notes        map[string]string      `json:"bridge_notes"` // begins with the bridge's address with prefix length
+	Guests       []SeedGuest            `json:"guests"`
+	Pools        []SeedPool             `json:"pools"`
+	BackupJobs   []map[string]string    `json:"backup_jobs"`  // with their id
+	Replications []map[string]string    `json:"replications"` // with their id, such as 100-0
+	Users        []SeedUser             `json:"users"`
+	Roles        []SeedRole             `json:"roles"` // beside those that are always there
+	ACL          []SeedACL              `json:"acl"`
+	Token        SeedToken              `json:"token"`
+	Appliances   []appliance            `json:"appliances"` // the index of downloadable templates
+	Password     string                 `json:"password"`   // of root@pam; "": "proximity"
+	PVE          string                 `json:"pve"`        // version profile; "": the newest
 }
 
 // SeedNode is a node. The first one answers the API.
@@ -63,24 +65,15 @@ type SeedFeature struct {
 
 // SeedTemplate is a container template on a storage.
 type SeedTemplate struct {
-	VolID            string `json:"volid"`
-	Size             int64  `json:"size"`
-	Format           string `json:"format"`
-	OSType           string `json:"ostype"`
-	Arch             string `json:"arch"`
-	ReactsToShutdown bool   `json:"reacts_to_shutdown"`
-	WantsNesting     bool   `json:"wants_nesting"`
-	UnpackedBytes    int64  `json:"unpacked_bytes"`
-}
-
-// SeedGuest is a guest that is there already.
-type SeedGuest struct {
-	VMID    int               `json:"vmid"`
-	Type    string            `json:"type"` // lxc (also when empty) or qemu
-	Node    string            `json:"node"`
-	Running bool              `json:"running"`
-	Config  map[string]string `json:"config"`
-	Size    int64             `json:"size"` // bytes of each of its volumes; 0: 4 GiB
+	VolID            string    `json:"volid"`
+	Size             int64     `json:"size"`
+	Format           string    `json:"format"`
+	OSType           string    `json:"ostype"`
+	Arch             string    `json:"arch"`
+	ReactsToShutdown bool      `json:"reacts_to_shutdown"`
+	WantsNesting     bool      `json:"wants_nesting"`
+	UnpackedBytes    int64     `json:"unpacked_bytes"`
+	Contents         *Contents `json:"contents"` // nil: estimated
 }
 
 // SeedPool is a resource pool.
@@ -127,14 +120,18 @@ func (s *Sim) plant() error {
 	if len(seed.Nodes) == 0 {
 		return errors.New("seed: no nodes")
 	}
+	var err error
+	if s.profile, err = profileOf(cmp.Or(s.options.PVE, seed.PVE)); err != nil {
+		return err
+	}
 	if s.clock == nil {
 		s.clock = fastClock{start: time.Now(), realStart: time.Now(), speed: 1}
 	}
 	x := &tx{estate: s.estate, sim: s, now: s.clock.Now()}
 	real := time.Now()
 	m := &meta{
-		Version: s.options.PVE, Start: x.now, RealStart: real, Speed: s.options.Speed, Rand: s.options.Rand,
-		MACPrefix: "BC:24:11", Clustered: len(seed.Nodes) > 1, Bridges: map[string]bridge{},
+		Version: s.profile.name, Start: x.now, RealStart: real, Speed: cmp.Or(s.options.Speed, 1), Rand: s.options.Rand,
+		MACPrefix: macPrefix(s.has(fixedMACs)), Clustered: len(seed.Nodes) > 1, Bridges: map[string]bridge{},
 	}
 	for _, name := range seed.Bridges {
 		address, _, _ := strings.Cut(seed.Notes[name], ",")
@@ -148,19 +145,34 @@ func (s *Sim) plant() error {
 	if err := x.plantTemplates(seed); err != nil {
 		return err
 	}
-	if err := x.plantGuests(seed); err != nil {
-		return err
+	for _, p := range seed.Pools {
+		x.pools.put(p.ID, &pool{ID: p.ID, Comment: p.Comment, Guests: slices.Clone(p.Members)})
+	}
+	for _, g := range seed.Guests {
+		if err := x.plantGuest(g, seed.Nodes[0].Node); err != nil {
+			return fmt.Errorf("seed: guest %d: %w", g.VMID, err)
+		}
 	}
 	for _, config := range seed.BackupJobs {
 		x.jobs.put(config["id"], &job{ID: config["id"], Config: maps.Clone(config)})
 	}
-	for _, p := range seed.Pools {
-		x.pools.put(p.ID, &pool{ID: p.ID, Comment: p.Comment, Guests: slices.Clone(p.Members)})
+	for _, r := range seed.Replications {
+		id := r["id"]
+		delete(r, "id")
+		x.replications.put(id, &replication{ID: id, Config: maps.Clone(r)})
 	}
 	for _, a := range seed.Appliances {
 		x.appliance.put(a.Template, &a)
 	}
 	return nil
+}
+
+// macPrefix is how MAC addresses begin that are made; "" for any local one.
+func macPrefix(fixed bool) string {
+	if fixed {
+		return "BC:24:11"
+	}
+	return ""
 }
 
 func (x *tx) plantNodes(seed *Seed) {
@@ -206,7 +218,7 @@ func snapshotsByDefault(kind string) bool {
 }
 
 func (x *tx) plantAccess(seed *Seed) {
-	for _, r := range builtinRoles() {
+	for _, r := range x.builtinRoles() {
 		x.roles.put(r.ID, r)
 	}
 	for _, r := range seed.Roles {
@@ -249,7 +261,7 @@ func (x *tx) plantTemplates(seed *Seed) error {
 		}
 		facts := software{
 			OSType: t.OSType, Arch: t.Arch, IgnoreShutdown: !t.ReactsToShutdown, WantsNesting: t.WantsNesting,
-			Unpacked: t.UnpackedBytes,
+			Unpacked: t.UnpackedBytes, Contents: t.Contents,
 		}
 		for _, on := range x.copiesOf(st) {
 			v := &volume{
@@ -274,50 +286,4 @@ func (x *tx) copiesOf(st *storage) []string {
 		}
 	}
 	return names
-}
-
-func (x *tx) plantGuests(seed *Seed) error {
-	for _, sg := range seed.Guests {
-		g := &guest{
-			VMID: sg.VMID, Kind: cmp.Or(sg.Type, "lxc"), Node: cmp.Or(sg.Node, seed.Nodes[0].Node), Config: maps.Clone(sg.Config),
-			Running: sg.Running, Changed: x.now.Add(-time.Hour),
-		}
-		if g.Running {
-			g.Since, g.PID = x.now.Add(-time.Hour), 2000+sg.VMID
-		}
-		g.Software = software{OSType: sg.Config["ostype"], Arch: sg.Config["arch"]}
-		x.guests.put(vmidKey(g.VMID), g)
-		if err := x.plantDisks(g, cmp.Or(sg.Size, 4<<30)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// plantDisks makes the volumes that a guest's configuration names.
-func (x *tx) plantDisks(g *guest, size int64) error {
-	for key, value := range g.Config {
-		if !isDisk(key) && g.Kind == "lxc" || g.Kind == "qemu" && !isQemuDisk(key) {
-			continue
-		}
-		volid, _, _ := strings.Cut(value, ",")
-		id, name, ok := strings.Cut(volid, ":")
-		st := x.storages.at(id)
-		if !ok || st == nil {
-			return fmt.Errorf("seed: guest %d: %s: no storage %q", g.VMID, key, id)
-		}
-		v := &volume{Storage: id, Name: name, Content: "rootdir", Format: "raw", Size: size, Used: size / 4, VMID: g.VMID, Created: x.now}
-		if g.Kind == "qemu" {
-			v.Content = "images"
-		}
-		if !st.Shared {
-			v.Node = g.Node
-		}
-		x.volumes.put(volumeKey(v.Node, v.id()), v)
-	}
-	return nil
-}
-
-func isQemuDisk(key string) bool {
-	return strings.HasPrefix(key, "scsi") && key != "scsihw" || strings.HasPrefix(key, "virtio")
 }

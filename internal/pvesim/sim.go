@@ -12,11 +12,11 @@ import (
 type Options struct {
 	Dir     string                          // directory that keeps the estate; "" keeps it in memory
 	Seed    *Seed                           // what a new estate has; nil: Cluster()
-	Speed   float64                         // simulated seconds per real second; 0: 1
+	Speed   float64                         // simulated seconds per real second; 0: the estate's, of a new one 1
 	Clock   Clock                           // for tests that control time; nil: real time × Speed
 	Latency time.Duration                   // real time added to every answer
 	Tasks   func(kind string) time.Duration // how long a task takes, in simulated time; nil: believable defaults
-	PVE     string                          // version profile; "": the newest
+	PVE     string                          // version profile of a new estate; "": the seed's, else the newest
 	Faults  []Fault
 	Rand    uint64 // seed of everything random
 }
@@ -26,6 +26,7 @@ type Sim struct {
 	options  Options
 	handlers map[string]handler
 	effects  map[string]effect
+	profile  profile // set by load and not changed any more
 
 	mu      sync.Mutex // guards what follows
 	estate  *estate
@@ -37,12 +38,6 @@ type Sim struct {
 
 // Open opens the estate in Options.Dir, or makes a new one from the seed.
 func Open(options Options) (*Sim, error) {
-	if options.Speed == 0 {
-		options.Speed = 1
-	}
-	if !knownVersion(options.PVE) {
-		return nil, fmt.Errorf("open estate: no version profile %q", options.PVE)
-	}
 	s := &Sim{
 		options: options, handlers: handlers(), effects: effects(), estate: newEstate(), clock: options.Clock,
 		stats: newStats(),
@@ -74,6 +69,9 @@ func (s *Sim) load() error {
 		}
 	}
 	s.setClock()
+	if err := s.setProfile(); err != nil {
+		return errors.Join(err, s.drop())
+	}
 	if s.journal != nil && s.journal.offset > compactAbove {
 		for _, l := range s.estate.ledgers() {
 			l.markAll()
@@ -87,15 +85,25 @@ func (s *Sim) load() error {
 	return s.drop()
 }
 
+// setProfile finds the release of the estate, which is that of its making.
+func (s *Sim) setProfile() (err error) {
+	made := s.estate.meta.at("").Version
+	if want := s.options.PVE; want != "" && made != want {
+		return fmt.Errorf("it was made with version %s, not %s", made, want)
+	}
+	s.profile, err = profileOf(made)
+	return err
+}
+
 // setClock makes the clock of this process: simulated time goes on where the estate left it.
 func (s *Sim) setClock() {
 	if s.options.Clock != nil {
 		return
 	}
 	m := s.estate.meta.at("")
-	if m.Speed != s.options.Speed {
+	if want := s.options.Speed; want != 0 && m.Speed != want {
 		before := fastClock{start: m.Start, realStart: m.RealStart, speed: m.Speed}
-		m.Start, m.RealStart, m.Speed = before.Now(), time.Now(), s.options.Speed
+		m.Start, m.RealStart, m.Speed = before.Now(), time.Now(), want
 		s.estate.meta.touch("")
 	}
 	s.clock = fastClock{start: m.Start, realStart: m.RealStart, speed: m.Speed}

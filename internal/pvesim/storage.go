@@ -80,7 +80,7 @@ func requiredOptions(kind string) []string {
 
 // configRow is a storage as its configuration shows it.
 func (x *tx) configRow(s *storage) map[string]any {
-	method, _ := schema.Find("POST", "/storage")
+	method := x.method("POST", "/storage")
 	row := map[string]any{"storage": s.ID, "type": s.Type, "content": s.content(), "digest": x.storageDigest()}
 	for key, value := range s.Options {
 		if key != "password" {
@@ -277,7 +277,7 @@ func (x *tx) nodeStorages(c *request) (any, error) {
 			row["used_fraction"] = float64(x.usedOn(s, c.node)) / float64(s.Size)
 		}
 		if c.params.Bool("format") {
-			s.addFormats(row)
+			s.addFormats(row, x.has(storageFormats))
 		}
 		rows = append(rows, row)
 	}
@@ -285,7 +285,7 @@ func (x *tx) nodeStorages(c *request) (any, error) {
 }
 
 // addFormats says which formats of disks a storage has, in the new and in the old way.
-func (s *storage) addFormats(row map[string]any) {
+func (s *storage) addFormats(row map[string]any, withList bool) {
 	supported := []string{s.diskFormat()}
 	if s.isDir() {
 		supported = []string{"raw", "qcow2", "vmdk", "subvol"}
@@ -294,7 +294,9 @@ func (s *storage) addFormats(row map[string]any) {
 	for _, f := range supported {
 		old[f] = 1
 	}
-	row["formats"] = map[string]any{"supported": supported, "default": s.diskFormat()}
+	if withList {
+		row["formats"] = map[string]any{"supported": supported, "default": s.diskFormat()}
+	}
 	row["format"] = []any{old, s.diskFormat()}
 }
 

@@ -30,6 +30,8 @@ type task struct {
 	Holds []string  // locks
 	Wait  *wait     // the lock it waits for
 	Fault string    // a failure that was asked for
+	Kill  bool      // it dies before its last change
+	Lost  bool      // the node does not know of it
 	Doing string    // begins the error when a signal ends the task
 }
 
@@ -115,7 +117,10 @@ func lockTimeout(file string) string          { return fmt.Sprintf("can't lock f
 // spawn starts a task on a node for the caller and returns its UPID.
 func (x *tx) spawn(c *request, kind, id string, steps ...step) string {
 	t := x.newTask(c.node, kind, id, c.who.id)
-	t.Fault = x.failTask
+	t.Fault, t.Kill, t.Lost = x.fate.fail, x.fate.kill, x.fate.lose
+	for range x.fate.warn {
+		t.warnf("something is not as it should be")
+	}
 	x.launch(t, steps)
 	return t.UPID
 }

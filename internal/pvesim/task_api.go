@@ -50,7 +50,7 @@ func (x *tx) findTask(c *request, priv string) (*task, error) {
 		return nil, err
 	}
 	t := x.tasks.at(upid)
-	if t != nil && t.Node != c.node {
+	if t != nil && (t.Node != c.node || t.Lost) {
 		return nil, nil
 	}
 	return t, nil
@@ -148,7 +148,7 @@ func (x *tx) listTasks(c *request) (any, error) {
 	source := cmp.Or(c.params.Str("source"), "archive")
 	all := []*task{}
 	for _, t := range x.tasks.rows {
-		show := source == "all" || t.ended() == (source == "archive")
+		show := !t.Lost && (source == "all" || t.ended() == (source == "archive"))
 		if show && t.Node == c.node && x.mayTouchTask(c, t.User, "Sys.Audit") == nil && matchesTask(c.params, t) {
 			all = append(all, t)
 		}
@@ -223,7 +223,7 @@ func (x *tx) clusterTasks(c *request) (any, error) {
 	auditor := x.allowed(c.who, "/", "Sys.Audit")
 	rows, perNode := []map[string]any{}, map[string]int{}
 	for _, t := range all {
-		if user, _ := t.owner(); !auditor && user != c.who.id {
+		if user, _ := t.owner(); t.Lost || !auditor && user != c.who.id {
 			continue
 		}
 		row := t.row()

@@ -2,6 +2,7 @@ package pvesim_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -50,6 +51,57 @@ func TestStorageLockAdmits(t *testing.T) {
 	require.Equal(t, 3, slices.Index(ends, fmt.Sprintf(storageTimeout, 303)))
 	require.Equal(t, []string{"OK", "OK", "OK"}, ends[:3])
 	require.Equal(t, 4, a.sim.Stats().MaxTasks["pve"])
+}
+
+// A seed says how long an allocation takes and how many the lock admits: of twelve creates at once those beyond it fail after
+// ten seconds, and leave nothing.
+func TestStorageLockOfASeed(t *testing.T) {
+	seed := pvesim.Single()
+	require.NoError(t, json.Unmarshal([]byte(`{"storage": "local-lvm", "type": "lvmthin", "content": "rootdir",
+		"lock_seconds": 0.4, "lock_admits": 4}`), &seed.Storages[1]))
+	a := openSim(t, pvesim.Options{Seed: seed})
+	begin := a.clock.Now()
+	ends := createMany(a, 12)
+	for i, end := range ends {
+		if i < 4 {
+			require.Equal(t, "OK", end)
+		} else {
+			require.Equal(t, fmt.Sprintf(storageTimeout, 300+i), end)
+		}
+	}
+	require.InDelta(t, 10, a.clock.Now().Sub(begin).Seconds(), 0.5)
+	require.Len(t, a.sim.World().Guests, 4)
+	require.Len(t, createMany(openSim(t, pvesim.Options{Seed: seed}), 4), 4)
+}
+
+// A new volume of a container that is there waits for the same lock, in the request.
+func TestNewVolumesWaitForTheStorage(t *testing.T) {
+	for _, c := range []struct {
+		seconds float64
+		want    string
+	}{
+		{4, "200"},
+		{15, `400 {"mp0":"unable to apply pending change mp0 : can't lock file '/var/lock/pve-manager/pve-storage-local-lvm' - got timeout"}`},
+	} {
+		seed := versionSeed()
+		seed.Storages[1].LockSeconds = c.seconds
+		a := openSim(t, pvesim.Options{Seed: seed})
+		a.ok("POST", "/nodes/pve/lxc", smallest("300"))
+		a.after(50 * time.Millisecond)
+		begin := a.clock.Now()
+		require.Equal(t, c.want, a.form("PUT", "/nodes/pve/lxc/100/config", url.Values{"mp0": {"local-lvm:1,mp=/data"}}))
+		require.InDelta(t, min(c.seconds, 10), a.clock.Now().Sub(begin).Seconds(), 0.1)
+	}
+}
+
+// A volume that does not fit is refused, and nothing is written.
+func TestVolumesThatDoNotFit(t *testing.T) {
+	a := openSim(t, pvesim.Options{Seed: slowStorage(0.1, 0)})
+	a.wait(a.ok("POST", "/nodes/pve/lxc", smallest("300")))
+	a.ok("POST", "/storage", url.Values{"storage": {"tank"}, "type": {"zfspool"}, "pool": {"tank"}, "content": {"rootdir"}})
+	require.Equal(t, `400 {"mp0":"unable to apply pending change mp0 : zfs error: cannot create 'tank/subvol-300-disk-0': out of space"}`,
+		a.form("PUT", "/nodes/pve/lxc/300/config", url.Values{"mp0": {"tank:9000,mp=/data"}, "memory": {"64"}}))
+	require.Equal(t, "512", a.sim.World().Guests[300].Config["memory"])
 }
 
 // The cluster's listing knows of a new container what its node's collector told, which runs every ten seconds.

@@ -9,9 +9,9 @@ import (
 // tx is one transaction: the estate at one time. Handlers and effects get it and must not keep it.
 type tx struct {
 	*estate
-	sim      *Sim
-	now      time.Time
-	failTask string // a fault: the task that this request makes ends with this text
+	sim  *Sim
+	now  time.Time
+	fate fate // of the task that this request makes
 }
 
 // view runs a transaction that brought the world forward to now.
@@ -38,10 +38,14 @@ func (x *tx) random() uint64 {
 	return z ^ z>>31
 }
 
-// newMAC makes a MAC address with the cluster's prefix.
+// newMAC makes a MAC address with the cluster's prefix, a local one where it has none.
 func (x *tx) newMAC() string {
 	r := x.random()
-	return fmt.Sprintf("%s:%02X:%02X:%02X", x.meta.at("").MACPrefix, byte(r>>16)|1, byte(r>>8), byte(r))
+	prefix := x.meta.at("").MACPrefix
+	if prefix == "" { // local and unicast
+		prefix = fmt.Sprintf("%02X:%02X:%02X", byte(r>>40)&^1|2, byte(r>>32), byte(r>>24))
+	}
+	return fmt.Sprintf("%s:%02X:%02X:%02X", prefix, byte(r>>16)|1, byte(r>>8), byte(r))
 }
 
 // newUUID makes a random UUID.

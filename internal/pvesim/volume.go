@@ -243,8 +243,18 @@ func isPower(n, of int64) bool {
 	return n == 1
 }
 
-// templateName is what a volume name of a container template must look like.
-var templateName = sync.OnceValue(func() *regexp.Regexp {
+// templateName reports whether a volume may be a container template by its name.
+func (x *tx) templateName(name string) bool {
+	switch {
+	case strings.HasSuffix(name, ".tar"):
+		return x.has(plainTarTemplates) && templateFile().MatchString(name)
+	case strings.HasSuffix(name, ".bz2"):
+		return x.has(bzip2Templates) && templateFile().MatchString(name)
+	}
+	return templateFile().MatchString(name)
+}
+
+var templateFile = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^vztmpl/([^/]+\.(?:tar\.gz|tar\.xz|tar\.zst|tar\.bz2|tgz|tar))$`)
 })
 

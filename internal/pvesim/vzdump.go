@@ -126,7 +126,8 @@ func (r dumpRun) steps(node string) []step {
 	wait = max(wait, time.Millisecond) // zero means the patience that locks usually have
 	lock := step{}.locking("vzdump/" + node).patience(wait).orTimeout("unexpected status")
 	lock.Waiting, lock.Got = "INFO: trying to get global lock - waiting...", "INFO: got global lock"
-	return []step{call("vzdump.check", r), lock, call("vzdump.job", r).after(100 * time.Millisecond)}
+	// It has to begin before it can say anything: until then its log has "no content".
+	return []step{call("vzdump.check", r).after(30 * time.Millisecond), lock, call("vzdump.job", r).after(70 * time.Millisecond)}
 }
 
 // dumpCheck finds out what is wrong with the storage, before anything is said.
@@ -203,13 +204,16 @@ func (x *tx) vzdumpDefaults(c *request) (any, error) {
 	if s == nil {
 		return nil, die("storage '%s' does not exist", id)
 	}
-	return map[string]any{
+	defaults := map[string]any{
 		"all": 0, "bwlimit": 0, "compress": "0", "fleecing": map[string]any{"enabled": 0}, "ionice": 7, "lockwait": 180,
 		"mailnotification": "always", "mode": "snapshot", "notification-mode": "auto", "pigz": 0, "quiet": 0, "remove": 1,
 		"performance": map[string]any{"max-workers": 16, "pbs-entries-max": 1048576},
 		"stdexcludes": 1, "stop": 0, "stopwait": 10, "zstd": 1, "storage": id, "dumpdir": s.Path + "/dump",
 		"prune-backups": cmp.Or(s.Options["prune-backups"], "keep-all=1"),
-	}, nil
+	}
+	known := x.method("POST", "/nodes/{node}/vzdump")
+	maps.DeleteFunc(defaults, func(key string, _ any) bool { return known.Param(key) == nil })
+	return defaults, nil
 }
 
 // extractConfig shows the configuration that lies in a backup.

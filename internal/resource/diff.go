@@ -27,7 +27,7 @@ import (
 // state keeps sensitive values; the Old of a sensitive attribute that cannot be
 // read back is sealed. Diff is pure.
 func Diff(kind *Kind, prior *Object, want Resource, seen Seen, seal Sealer) []Edit {
-	d := differ{ignore: want.Life.IgnoreChanges, seal: seal}
+	d := differ{ignore: slices.Concat(want.Life.IgnoreChanges, seen.Leave), seal: seal}
 	var before cty.Value
 	if prior != nil {
 		before = prior.Attrs

@@ -47,6 +47,9 @@ var effectNames = [...]string{"record", "live", "restart", "resize", "move", "mi
 // String returns the effect's name, in lower case.
 func (e Effect) String() string { return effectNames[e] }
 
+// Interrupts reports whether a running guest stops for it, if only for a while.
+func (e Effect) Interrupts() bool { return e == Restart || e == Move || e == Migrate }
+
 // MarshalText and UnmarshalText write an effect by its name.
 func (e Effect) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 

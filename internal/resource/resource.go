@@ -68,6 +68,10 @@ type Object struct {
 	// does not take the protection away with it.
 	PreventDestroy bool
 	Changed        time.Time // when a step last touched it
+	// Kept are the settings that nobody asked for and that were there all the same
+	// after the last step, as Seen.Unmanaged has them; in state as Sealer.Lines.
+	// What comes to them later was done behind our back.
+	Kept []string
 }
 
 // Attr returns the object's attribute of that name, or a null value when it

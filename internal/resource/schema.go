@@ -21,6 +21,9 @@ type Kind struct {
 	// Lasting things are shared with others and never dropped: a template
 	// stays where it was downloaded to. They are not recorded in state.
 	Lasting bool
+	// Rolling kinds name others that do one job together, such as the guests of
+	// one backup policy: they are interrupted one after the other.
+	Rolling bool
 	// Implies returns further resources that one needs and that nobody writes:
 	// the template a container is made from. It gets the resource as wanted,
 	// possibly with unknown parts. Nil: none.
@@ -141,11 +144,18 @@ func (b *Block) BlockNames() []string { return slices.Sorted(maps.Keys(b.Blocks)
 // blocks; the others are null.
 func (b *Block) Value(set map[string]cty.Value) cty.Value {
 	all := make(map[string]cty.Value, len(b.Attrs)+len(b.Blocks))
-	for name, t := range b.Type().AttributeTypes() {
-		all[name] = cty.NullVal(t)
+	fill := func(name string, typeOf func() cty.Type) {
 		if v, ok := set[name]; ok && v != cty.NilVal {
 			all[name] = v
+		} else {
+			all[name] = cty.NullVal(typeOf())
 		}
+	}
+	for name, a := range b.Attrs {
+		fill(name, func() cty.Type { return a.Type })
+	}
+	for name, n := range b.Blocks {
+		fill(name, n.Type) // types of whole blocks take a while to put together
 	}
 	return cty.ObjectVal(all)
 }

@@ -3,6 +3,7 @@ package resource
 import (
 	"strconv"
 
+	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -29,8 +30,8 @@ type Seen struct {
 	Presence Presence
 	Object   Object // Attrs and ID as they are there; only when Present
 	Digest   string // the version of what was read, for optimistic locking; may be empty
-	// Unmanaged lists settings that are there and that the language has no
-	// words for, or that were added by others, as "key: value". They are kept.
+	// Unmanaged lists settings that are there and that nobody asked for, as
+	// "key: value". They are kept.
 	Unmanaged []string
 	Pending   []string // what waits for a restart: paths of attributes, or the host's own names
 	// InForce holds the attributes as they are until that restart. NilVal: nothing
@@ -39,6 +40,13 @@ type Seen struct {
 	Locked  string // what the host says it is busy with: "backup", "migrate"; empty: nothing
 	Why     string // the reason, when Unknown or a Stranger
 	Hint    string // what can be done about it; may be empty
+	// Unmarked says that it carries no marker yet: it is there because a person
+	// asked to take it over, and whatever comes next has to mark it.
+	Unmarked bool
+	// Leave holds what the host changes by itself and with our consent: no
+	// difference there is drift.
+	Leave []Path
+	Notes diag.List // what a person should know of it, whatever is planned
 }
 
 // Survey is what a host has, as far as it matters before a plan is shown.
@@ -50,6 +58,7 @@ type Survey struct {
 	Storages []Storage
 	Guests   []Guest
 	Range    IDRange
+	Notes    diag.List // what a person should know of the host
 }
 
 // Node is one node of a cluster.
@@ -59,7 +68,6 @@ type Node struct {
 	Memory    uint64
 	MemoryUse uint64
 	CPUs      int
-	Bridges   []string // nil: not asked
 }
 
 // Storage is one storage as one node sees it.
@@ -80,6 +88,8 @@ type Guest struct {
 	Running  bool
 	Template bool
 	Pool     string
+	Disk     uint64  // bytes of its root disk; 0: not known
+	Ours     *Object // what was seen of it when it is ours; nil: somebody else's, or not looked at
 }
 
 // IDRange is the range from which new VMIDs are taken, both ends included.

@@ -48,6 +48,7 @@ type fileObject struct {
 	Damaged        bool            `json:"damaged,omitempty"`
 	PreventDestroy bool            `json:"prevent_destroy,omitempty"`
 	Changed        time.Time       `json:"changed"`
+	Kept           []string        `json:"kept,omitempty"`
 }
 
 type fileIntent struct {
@@ -146,7 +147,7 @@ func (c codec) encodeObject(o resource.Object) (fileObject, error) {
 	attrs, err := c.encodeAttrs(o.Addr, o.Attrs)
 	return fileObject{
 		Addr: o.Addr, Host: o.Host, ID: o.ID, Nonce: o.Nonce, Schema: o.Schema, Attrs: attrs, Needs: o.Needs,
-		Damaged: o.Damaged, PreventDestroy: o.PreventDestroy, Changed: o.Changed,
+		Damaged: o.Damaged, PreventDestroy: o.PreventDestroy, Changed: o.Changed, Kept: o.Kept,
 	}, err
 }
 
@@ -158,7 +159,7 @@ func (c codec) decodeObject(f fileObject) (resource.Object, error) {
 	attrs, err := c.decodeAttrs(f.Addr, f.Schema, f.Attrs)
 	return resource.Object{
 		Addr: f.Addr, Host: f.Host, ID: f.ID, Nonce: f.Nonce, Schema: kind.Version, Attrs: attrs, Needs: f.Needs,
-		Damaged: f.Damaged, PreventDestroy: f.PreventDestroy, Changed: f.Changed,
+		Damaged: f.Damaged, PreventDestroy: f.PreventDestroy, Changed: f.Changed, Kept: f.Kept,
 	}, err
 }
 

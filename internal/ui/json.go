@@ -10,6 +10,7 @@ import (
 	"github.com/proximity-cli/proximity/internal/apply"
 	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/plan"
+	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // JSONVersion is the version of the form of every line of JSON output. It
@@ -212,3 +213,32 @@ func (l *Lines) Summary(s apply.Summary) {
 }
 
 func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+
+// Drift writes a line "drift" about one recorded thing.
+func (l *Lines) Drift(d plan.Drift) {
+	l.write(struct {
+		head
+		plan.Drift
+		Drifted bool `json:"drifted"`
+	}{headOf("drift"), d, d.Any()})
+}
+
+// Strangers writes a line "strangers": the guests of a host that are none of
+// ours.
+func (l *Lines) Strangers(host string, guests []resource.Guest) {
+	type guest struct {
+		ID   int    `json:"id"`
+		Name string `json:"name,omitempty"`
+		Type string `json:"type"`
+		Node string `json:"node"`
+	}
+	all := []guest{}
+	for _, g := range guests {
+		all = append(all, guest{g.ID, g.Name, g.Type, g.Node})
+	}
+	l.write(struct {
+		head
+		Host   string  `json:"host"`
+		Guests []guest `json:"guests"`
+	}{headOf("strangers"), host, all})
+}

@@ -145,11 +145,16 @@ func writeChange(b *strings.Builder, group []plan.DocumentChange, st Style) {
 		switch {
 		case c.Action == "create" && len(e.Path) == 1 && e.Path[0] == "host":
 			// stands in the head already
+		case c.Action == "adopt" && e.Effect == "record":
+			// it is as the configuration says, which does not have to be told
 		case e.Cause == "drift" && e.Effect != "record":
 			drifted = append(drifted, e)
 		default:
 			asked = append(asked, e)
 		}
+	}
+	if c.Action == "adopt" && len(asked) == 0 {
+		b.WriteString("    is recorded as it is, with our marker in its notes\n")
 	}
 	writeEdits(b, asked, c.Action, st)
 	if len(drifted) > 0 {

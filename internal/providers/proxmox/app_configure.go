@@ -20,6 +20,9 @@ func (w *work) gather() (c *change, restart bool) {
 			restart = restart || e.Effect == resource.Restart
 		}
 	}
+	if w.job.Adopt && !w.isMarked {
+		c.mark()
+	}
 	return c, restart
 }
 

@@ -38,7 +38,16 @@ func (p *Provider) createApp(ctx context.Context, job providers.Job) (resource.O
 		}
 		return made, err
 	}
+	object.Attrs = p.madeFrom(object.Attrs, form.Get("ostemplate"))
 	return object, nil
+}
+
+// madeFrom notes the file that a container was made from: it cannot be read
+// back, and tells later whether there is a newer one.
+func (p *Provider) madeFrom(attrs cty.Value, volid string) cty.Value {
+	set := attrs.AsValueMap()
+	set["made_from"] = textOrNull(volid)
+	return p.kinds["app"].Schema.Value(set)
 }
 
 // nodeFor returns the node that a container is wanted on; on a host with one
@@ -286,7 +295,7 @@ func (p *Provider) converge(ctx context.Context, job providers.Job, node string)
 // moment, so that others can be told the address.
 func (p *Provider) look(ctx context.Context, t providers.Target, guest row, wait bool) (resource.Object, error) {
 	id := fmt.Sprint(int64(guest.VMID))
-	cfg, err := p.readConfig(ctx, guest.Node, id, viewOf(guest.Status))
+	cfg, err := p.readConfig(ctx, guest.Node, id, fullViewOf(guest.Status)) // all that is there counts as there
 	if err != nil {
 		return resource.Object{}, err
 	}

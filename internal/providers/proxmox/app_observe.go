@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,11 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	if err != nil {
 		return unknown(err)
 	}
-	cfg, err := p.readConfig(ctx, guest.Node, id, viewOf(status))
+	view := viewOf(status)
+	if t.Thorough {
+		view = fullViewOf(status)
+	}
+	cfg, err := p.readConfig(ctx, guest.Node, id, view)
 	if err != nil {
 		return unknown(err)
 	}
@@ -44,7 +49,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	}
 	_, marker := resource.Split(cfg.coming["description"])
 	switch {
-	case isOurs(marker, t.Marker):
+	case isOurs(marker, t.Marker) || t.Adopt == id && marker == (resource.Marker{}):
 		return p.seen(ctx, t, guest, status, cfg)
 	case marker == (resource.Marker{}) && hasRecordedAddress(cfg, t.Prior):
 		return resource.Seen{
@@ -71,10 +76,11 @@ func hasRecordedAddress(cfg config, prior *resource.Object) bool {
 	return false
 }
 
-// notOurs is a stranger where something was recorded. Where nothing was, the
-// thing that is wanted is not there, and its VMID is taken, which Precheck says.
+// notOurs is a stranger where something was recorded, or was to be taken over.
+// Where nothing was, the thing that is wanted is not there, and its VMID is
+// taken, which Precheck says.
 func (p *Provider) notOurs(t providers.Target, why string) resource.Seen {
-	if t.Prior == nil {
+	if t.Prior == nil && t.Adopt == "" {
 		return resource.Seen{Presence: resource.Gone}
 	}
 	return resource.Seen{Presence: resource.Stranger, Why: why}
@@ -140,10 +146,11 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	values, pending, inForce := standing(kind, cfg, want, prior)
 	r := newReading(kind, values, want, prior)
 	set := r.attrs()
+	set["pool"] = textOrNull(guest.Pool)
+	unmanaged := slices.Concat(unaskedOf(kind, set, want, prior), r.others(), cfg.raw)
 	remember(kind, set, want, prior)
 	set["host"] = cty.StringVal(p.Host)
 	set["node"] = cty.StringVal(guest.Node)
-	set["pool"] = textOrNull(guest.Pool)
 	set["running"] = cty.BoolVal(status == "running")
 	set["status"] = cty.StringVal(status)
 	set["id"] = cty.NumberIntVal(int64(guest.VMID))
@@ -151,6 +158,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	p.addAddresses(ctx, set, guest, prior)
 	object := resource.Object{
 		Addr: t.Addr, Host: p.Host, ID: id, Nonce: t.Marker.Nonce, Schema: kind.Version, Attrs: kind.Schema.Value(set),
+		Kept: unmanaged,
 	}
 	if object.Nonce == "" {
 		_, marker := resource.Split(cfg.coming["description"])
@@ -159,10 +167,13 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	if t.Prior != nil {
 		object.Changed = t.Prior.Changed
 	}
-	return resource.Seen{
+	seen := resource.Seen{
 		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
-		Unmanaged: append(r.others(), cfg.raw...), Pending: pending, InForce: inForce,
+		Unmanaged: unmanaged, Pending: pending, InForce: inForce, Leave: leaves(t, guest, cfg),
+		Unmarked: t.Adopt != "" && object.Nonce == "",
 	}
+	seen.Notes = notesOn(t, guest, seen)
+	return seen
 }
 
 // remember fills in what cannot be read back: blocks and attributes that only

@@ -22,6 +22,9 @@ type work struct {
 	cfg     config
 	edits   []resource.Edit
 	changed bool // something was done to it
+	// isMarked says that it carries our marker; without it is only while it is
+	// being taken over.
+	isMarked bool
 }
 
 // updateApp makes the job's edits, after it has seen that the container is ours
@@ -73,7 +76,8 @@ func (w *work) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, marker := resource.Split(w.cfg.coming["description"]); !isOurs(marker, w.job.Marker) {
+	_, marker := resource.Split(w.cfg.coming["description"])
+	if w.isMarked = isOurs(marker, w.job.Marker); !w.isMarked && !(w.job.Adopt && marker == (resource.Marker{})) {
 		return providers.ErrStranger{ID: w.job.ID, Why: describeOther(marker)}
 	}
 	return nil

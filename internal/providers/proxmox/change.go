@@ -89,6 +89,15 @@ func (c *change) add(e resource.Edit) {
 	}
 }
 
+// mark adds our marker to the notes that are there, or that are to be.
+func (c *change) mark() {
+	notes, isSet := c.set["description"]
+	if !isSet {
+		notes = c.values["description"]
+	}
+	c.set["description"] = resource.Join(notes, c.marker)
+}
+
 // attribute sets or unsets a key of its own. What Proxmox requires goes back
 // to its default instead of away, or stays.
 func (c *change) attribute(name string, v cty.Value) {

@@ -46,6 +46,14 @@ func viewOf(status string) view {
 	return asSet
 }
 
+// fullViewOf returns the view for a look that has to see everything.
+func fullViewOf(status string) view {
+	if status == "running" {
+		return inFull
+	}
+	return asSet
+}
+
 // readConfig reads a container's configuration, in one request unless the view
 // is in full.
 func (p *Provider) readConfig(ctx context.Context, node, id string, of view) (config, error) {

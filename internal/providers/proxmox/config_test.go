@@ -36,7 +36,7 @@ func TestViewsOfAConfiguration(t *testing.T) {
 	raw := []string{"lxc.mount.entry: /opt opt none bind 0 0", "lxc.mount.entry: /srv srv none bind 0 0"}
 	l.create(app("web", nil), 2000)
 	require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) {
-		e.SetConfig(2000, "lxc.mount.entry", "/opt opt none bind 0 0\n/srv srv none bind 0 0")
+		e.SetConfig(2000, "lxc", "lxc.mount.entry = /opt opt none bind 0 0\nlxc.mount.entry = /srv srv none bind 0 0")
 	}))
 	l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"timezone": {"UTC"}})
 	for _, c := range []struct {

@@ -154,15 +154,26 @@ func judgeVMID(e resource.Edit, _ resource.Seen) resource.Verdict {
 	return resource.Verdict{Effect: resource.Replace, Reason: "Proxmox cannot renumber a container"}
 }
 
-// judgeOrigin is for what a container was made from. It cannot be read back,
-// so of a container that was taken over it is only noted.
+// judgeOrigin is for what a container was made from. It cannot be read back, so
+// of a container that was taken over it is only noted; and to say no more what
+// it was changes nothing by itself.
 func judgeOrigin(e resource.Edit, live resource.Seen) resource.Verdict {
-	if isAdopted(live) || e.New.IsNull() && e.Old.IsNull() {
+	if isAdopted(live) || e.New.IsNull() || !hasOrigin(live) {
 		return resource.Verdict{Effect: resource.Record}
 	}
 	return resource.Verdict{Effect: resource.Replace,
 		Reason: "a container is made from its template or image once; another one means another container",
 		Hint:   fmt.Sprintf("add %s to ignore_changes in its lifecycle block to keep the container", e.Path)}
+}
+
+// hasOrigin reports whether it is recorded what a container was made from.
+func hasOrigin(live resource.Seen) bool {
+	for _, name := range []string{"template", "image", "clone"} {
+		if !resource.Attribute(live.Object.Attrs, name).IsNull() {
+			return true
+		}
+	}
+	return false
 }
 
 // isAdopted reports whether state knows nothing yet of what is there.

@@ -41,25 +41,33 @@ func templateStorage(app cty.Value) string {
 // resource of its own: many apps share one, and it is downloaded once. A volume
 // id names something that has to be there already, and implies nothing.
 func impliedTemplates(want resource.Resource) []resource.Resource {
-	from, found := originOf(want.Want)
-	node := resource.Text(want.Want, "node")
-	if !found || node == "" || isVolumeID(from.spec) && from.attr == "template" {
+	at, from, implies := impliedOrigin(want)
+	if !implies {
 		return nil
 	}
-	storage := templateStorage(want.Want)
-	kind := templateKind()
 	return []resource.Resource{{
-		Addr: addr.Addr{Kind: kind.Name, Name: want.Host, Part: strings.Join([]string{node, storage, from.spec}, "/")},
+		Addr: impliedAddr(want.Host, at, from),
 		Host: want.Host,
-		Want: kind.Schema.Value(map[string]cty.Value{
+		Want: templateKind().Schema.Value(map[string]cty.Value{
 			"host":    cty.StringVal(want.Host),
-			"node":    cty.StringVal(node),
-			"storage": cty.StringVal(storage),
+			"node":    cty.StringVal(at.node),
+			"storage": cty.StringVal(at.storage),
 			from.attr: cty.StringVal(from.spec),
 		}),
 		Range: want.Range,
 		At:    want.At,
 	}}
+}
+
+// impliedOrigin returns what an app implies, and where.
+func impliedOrigin(want resource.Resource) (at place, from origin, implies bool) {
+	from, found := originOf(want.Want)
+	at = place{resource.Text(want.Want, "node"), templateStorage(want.Want)}
+	return at, from, found && at.node != "" && !(isVolumeID(from.spec) && from.attr == "template")
+}
+
+func impliedAddr(host string, at place, from origin) addr.Addr {
+	return addr.Addr{Kind: "template", Name: host, Part: strings.Join([]string{at.node, at.storage, from.spec}, "/")}
 }
 
 // isVolumeID tells "local:vztmpl/name.tar.zst" from the name of a template.

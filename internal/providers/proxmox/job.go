@@ -186,3 +186,18 @@ func policyForm(job providers.Job) (form url.Values, unset []string) {
 	}
 	return form, unset
 }
+
+// jobForm is policyForm as the host's release takes it: before 8.1 there is no
+// notification-mode, and what it does by default is all there is.
+func (p *Provider) jobForm(ctx context.Context, job providers.Job) (form url.Values, unset []string, err error) {
+	const mode = "notification-mode"
+	form, unset = policyForm(job)
+	version, err := p.Client.Version(ctx)
+	if err == nil && !version.AtLeast(8, 1) {
+		unset = slices.DeleteFunc(unset, func(key string) bool { return key == mode })
+		if form.Get(mode) == "auto" {
+			form.Del(mode)
+		}
+	}
+	return form, unset, err
+}

@@ -16,27 +16,37 @@ import (
 // new guest the status is "unknown".
 type row struct {
 	Type, Node, Name, Status, Pool, Lock, Tags, Storage, Content string
-	PluginType                                                   string
+	PluginType, HAState                                          string
 	VMID, MaxMem, Mem, MaxDisk, Disk                             pve.Int
 	MaxCPU                                                       pve.Float
 	Template, Shared                                             pve.Bool
 }
 
 // listing is everything that a host has, as one request tells it.
-type listing struct{ rows []row }
+type listing struct {
+	rows    []row
+	guests  map[string]int  // by VMID: the index of its row
+	offline map[string]bool // the nodes that are known to be down
+}
 
 func (p *Provider) list(ctx context.Context) (listing, error) {
-	var l listing
+	l := listing{guests: map[string]int{}, offline: map[string]bool{}}
 	err := p.Client.Read(ctx, "/cluster/resources", nil, &l.rows)
+	for i, r := range l.rows {
+		switch r.Type {
+		case "lxc", "qemu":
+			l.guests[strconv.Itoa(int(r.VMID))] = i
+		case "node":
+			l.offline[r.Node] = r.Status == "offline"
+		}
+	}
 	return l, err
 }
 
 // guest returns the container or virtual machine with that VMID.
 func (l listing) guest(id string) (row, bool) {
-	for _, r := range l.rows {
-		if (r.Type == "lxc" || r.Type == "qemu") && strconv.Itoa(int(r.VMID)) == id {
-			return r, true
-		}
+	if i, found := l.guests[id]; found {
+		return l.rows[i], true
 	}
 	return row{}, false
 }
@@ -56,11 +66,7 @@ func (l listing) guestNamed(name string) (row, bool) {
 }
 
 // isOffline reports whether a node is known to be down.
-func (l listing) isOffline(node string) bool {
-	return slices.ContainsFunc(l.rows, func(r row) bool {
-		return r.Type == "node" && r.Node == node && r.Status == "offline"
-	})
-}
+func (l listing) isOffline(node string) bool { return l.offline[node] }
 
 func (l listing) hasStorage(at place) bool {
 	return slices.ContainsFunc(l.rows, func(r row) bool {
@@ -98,7 +104,7 @@ func (l listing) survey(host, version string, ids resource.IDRange) resource.Sur
 		case "lxc", "qemu":
 			s.Guests = append(s.Guests, resource.Guest{
 				ID: int(r.VMID), Node: r.Node, Name: r.Name, Type: r.Type,
-				Running: r.Status == "running", Template: bool(r.Template), Pool: r.Pool,
+				Running: r.Status == "running", Template: bool(r.Template), Pool: r.Pool, Disk: uint64(max(r.MaxDisk, 0)),
 			})
 		}
 	}

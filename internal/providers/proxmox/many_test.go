@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/pvesim"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -37,28 +36,68 @@ func TestManyCreatesTakeLittleLongerThanTheirTasks(t *testing.T) {
 	})
 }
 
-// A look at two hundred containers asks once for the list and once for each.
+// A look at apps that stay as they are costs one request for each and at most
+// six for the host, however many nodes it has, whatever they were made from, and
+// although policies cover them; and the checks of an empty plan cost none.
 func TestObserveAsksLittle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const apps = 200
+	for _, status := range []string{"running", "stopped"} {
+		timeless(t, status, func(t *testing.T) {
+			const apps = 60
+			l := openLab(t, pvesim.Options{})
+			wants := make([]resource.Resource, apps)
+			var targets []providers.Target
+			for i := range wants {
+				wants[i] = app("web"+strconv.Itoa(i), with(values{
+					"node": str(fmt.Sprint("pve", i%3+1)), "template": str([]string{"debian-13-standard", "alpine-3.22-default"}[i%2]),
+					"network": labelled("network", map[string]values{"eth0": {"bridge": str("vmbr0"), "ip": str("dhcp")}}),
+				}, status))
+				prior := l.create(wants[i], 2000+i)
+				targets = append(targets, providers.Target{Addr: wants[i].Addr, Want: &wants[i], Prior: &prior,
+					Marker: resource.Marker{Lineage: "l1", Addr: wants[i].Addr, Nonce: prior.Nonce}})
+				for _, template := range impliedTemplates(wants[i]) {
+					targets = append(targets, providers.Target{Addr: template.Addr, Want: &template})
+				}
+			}
+			nightly := policy(nil)
+			job := l.createPolicyNow(nightly)
+			targets = append(targets, providers.Target{Addr: nightly.Addr, Want: &nightly, Prior: &job,
+				Marker: resource.Marker{Lineage: "l1", Addr: nightly.Addr, Nonce: job.Nonce}})
+			time.Sleep(time.Minute) // the listing has caught up
+			before := l.requests()
+			found, err := l.Observe(t.Context(), targets)
+			require.NoError(t, err)
+			require.Empty(t, l.Precheck(t.Context(), found.Survey, nil))
+			t.Logf("%d requests for %d apps", l.requests()-before, apps)
+			require.LessOrEqual(t, l.requests()-before, apps+6)
+			for _, target := range targets {
+				require.Equal(t, resource.Present, found.Seen[target.Addr].Presence, found.Seen[target.Addr].Why)
+			}
+		})
+	}
+}
+
+// What may be made anew is worth a look at what it is made from.
+func TestTemplatesAreLookedAtForWhatIsMade(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
 		l := openLab(t, pvesim.Options{})
-		l.createMany(apps, 16, values{"running": cty.False})
-		time.Sleep(time.Minute) // the listing has caught up
-		var targets []providers.Target
-		for i := range apps {
-			want := app("web"+strconv.Itoa(i), values{"running": cty.False})
-			marker := resource.Marker{Lineage: "l1", Addr: want.Addr, Nonce: "n" + strconv.Itoa(2000+i)}
-			prior := &resource.Object{Addr: want.Addr, ID: strconv.Itoa(2000 + i), Attrs: want.Want}
-			targets = append(targets, providers.Target{Addr: want.Addr, Want: &want, Prior: prior, Marker: marker})
+		want := app("web", nil)
+		made := l.create(want, 2000)
+		template := impliedTemplates(want)[0]
+		look := func(app providers.Target) int {
+			app.Addr, app.Marker = want.Addr, resource.Marker{Lineage: "l1", Addr: want.Addr, Nonce: made.Nonce}
+			before := l.sim.Stats().Requests["GET /nodes/{node}/storage/{storage}/content"]
+			_, err := l.Observe(t.Context(), []providers.Target{app, {Addr: template.Addr, Want: &template}})
+			require.NoError(t, err)
+			l.templates.found = nil
+			return l.sim.Stats().Requests["GET /nodes/{node}/storage/{storage}/content"] - before
 		}
-		before := l.requests()
-		found, err := l.Observe(t.Context(), targets)
-		require.NoError(t, err)
-		for i := range apps {
-			a := addr.New("app", fmt.Sprint("web", i))
-			require.Equal(t, resource.Present, found.Seen[a].Presence, found.Seen[a].Why)
-		}
-		require.LessOrEqual(t, l.requests()-before, apps+4, "the list, the version, the rights, one node's bridges")
+		other, damaged := app("web", values{"unprivileged": cty.False}), made
+		damaged.Damaged = true
+		require.Equal(t, 0, look(providers.Target{Want: &want, Prior: &made}))
+		require.Equal(t, 1, look(providers.Target{Want: &want, Prior: &made, Anew: true}))
+		require.Equal(t, 1, look(providers.Target{Want: &want, Prior: &damaged}))
+		require.Equal(t, 1, look(providers.Target{Want: &other, Prior: &made}))
+		require.Equal(t, 1, look(providers.Target{Want: &want}))
 	})
 }
 

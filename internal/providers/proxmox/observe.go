@@ -3,19 +3,19 @@ package proxmox
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sync"
+	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/providers"
-	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // Observe implements providers.Provider: one listing of the host, then one
-// look at each target that is in it, many at once.
+// look at each target that is in it, many at once, and at last a look at the
+// templates that something may be made from. What is only worth knowing for the
+// sake of a plan's checks is left to Precheck.
 func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (providers.Observation, error) {
 	all, err := p.list(ctx)
 	if err != nil {
@@ -30,29 +30,37 @@ func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (pro
 		Survey: all.survey(p.Host, version.Text, p.Range),
 	}
 	p.shared.Store(sharedStorages(found.Survey))
+	templates, others := split(targets)
+	p.seeAll(ctx, all, others, found.Seen)
+	p.seeAll(ctx, all, p.missed(templates, others, found.Seen), found.Seen)
+	claim(found.Survey.Guests, found.Seen)
+	found.Survey.Notes = p.notesOnTemplates(ctx, found.Survey, targets)
+	return found, ctx.Err()
+}
+
+// seeAll looks at targets, many at once. What could not be looked at is Unknown.
+func (p *Provider) seeAll(ctx context.Context, all listing, targets []providers.Target, into map[addr.Addr]resource.Seen) {
 	jobs := p.listJobsOnce()
-	var mu sync.Mutex
+	seen := make([]resource.Seen, len(targets))
+	// Twice as many as the client has requests under way, so that none of these
+	// stands idle while answers are read.
+	overlap(2*p.Parallel, len(targets), func(i int) { seen[i] = p.see(ctx, all, jobs, targets[i]) })
+	for i, t := range targets {
+		into[t.Addr] = seen[i]
+	}
+}
+
+// overlap calls do for 0 to n-1, so many at once, and returns when all are done.
+func overlap(limit, n int, do func(i int)) {
 	var g errgroup.Group
-	g.SetLimit(p.Parallel)
-	for _, t := range targets {
+	g.SetLimit(limit)
+	for i := range n {
 		g.Go(func() error {
-			seen := p.see(ctx, all, jobs, t)
-			mu.Lock()
-			defer mu.Unlock()
-			found.Seen[t.Addr] = seen
+			do(i)
 			return nil
 		})
 	}
-	g.Go(func() error {
-		p.surveyBridges(ctx, &found.Survey, wantedNodes(targets))
-		return nil
-	})
-	g.Go(func() error {
-		p.learnRights(ctx)
-		return nil
-	})
-	_ = g.Wait() // what could not be looked at is Unknown, not an error
-	return found, ctx.Err()
+	_ = g.Wait() // there are no errors
 }
 
 func (p *Provider) see(ctx context.Context, all listing, jobs jobLister, t providers.Target) resource.Seen {
@@ -71,45 +79,82 @@ func unknown(err error) resource.Seen {
 	return resource.Seen{Presence: resource.Unknown, Why: err.Error()}
 }
 
-// wantedNodes returns the nodes that apps are wanted on.
-func wantedNodes(targets []providers.Target) []string {
-	var nodes []string
+// split separates the templates from what is made from them.
+func split(targets []providers.Target) (templates, others []providers.Target) {
 	for _, t := range targets {
-		if t.Want != nil && t.Addr.Kind == "app" {
-			if node := resource.Text(t.Want.Want, "node"); node != "" && !slices.Contains(nodes, node) {
-				nodes = append(nodes, node)
-			}
+		if t.Addr.Kind == "template" {
+			templates = append(templates, t)
+		} else {
+			others = append(others, t)
 		}
 	}
-	slices.Sort(nodes)
-	return nodes
+	return templates, others
 }
 
-// surveyBridges adds the bridges of the nodes that matter. Where they cannot be
-// read they stay unasked, which checks nothing and hinders nobody.
-func (p *Provider) surveyBridges(ctx context.Context, s *resource.Survey, nodes []string) {
-	for _, name := range nodes {
-		node := s.Node(name)
-		if node == nil || !node.Online {
+// missed returns the templates to look at: those that something may be made
+// from. One that only apps need which stay as they are counts as present: nobody
+// will miss it.
+func (p *Provider) missed(templates, others []providers.Target, seen map[addr.Addr]resource.Seen) []providers.Target {
+	idle, needed := map[addr.Addr]bool{}, map[addr.Addr]bool{}
+	for _, t := range others {
+		if t.Addr.Kind != "app" || t.Want == nil {
 			continue
 		}
-		var rows []struct{ Iface string }
-		query := map[string][]string{"type": {"any_bridge"}}
-		if err := p.Client.Read(ctx, pve.Path("nodes", name, "network"), query, &rows); err != nil {
+		if at, from, implies := impliedOrigin(*t.Want); !implies {
+			continue
+		} else if template := impliedAddr(t.Want.Host, at, from); stays(t, seen[t.Addr]) {
+			idle[template] = true
+		} else {
+			needed[template] = true
+		}
+	}
+	var missed []providers.Target
+	for _, t := range templates {
+		if t.Want == nil || needed[t.Addr] || !idle[t.Addr] {
+			missed = append(missed, t)
 			continue
 		}
-		node.Bridges = []string{}
-		for _, r := range rows {
-			node.Bridges = append(node.Bridges, r.Iface)
+		seen[t.Addr] = resource.Seen{Presence: resource.Present, Object: p.templateObject(t.Want, "")}
+	}
+	return missed
+}
+
+// stays reports whether no plan can make an app anew: it is there, wholly, and
+// nothing that only a new container can have is asked for.
+func stays(t providers.Target, seen resource.Seen) bool {
+	if seen.Presence != resource.Present || t.Prior == nil || t.Prior.Damaged || t.Anew || t.Prior.Host != t.Want.Host {
+		return false
+	}
+	for _, name := range []string{"template", "image", "clone", "vmid", "unprivileged"} {
+		want := unmarked(resource.Attribute(t.Want.Want, name))
+		if !want.IsNull() && (!want.IsKnown() || !same(want, t.Prior.Attr(name)) && !same(want, resource.Attribute(seen.Object.Attrs, name))) {
+			return false
 		}
-		slices.Sort(node.Bridges)
+	}
+	return true
+}
+
+// claim notes at each guest of the survey that is ours what was seen of it.
+func claim(guests []resource.Guest, seen map[addr.Addr]resource.Seen) {
+	ours := map[string]*resource.Object{}
+	for a, s := range seen {
+		if a.Kind == "app" && s.Presence == resource.Present {
+			ours[s.Object.ID] = &s.Object
+		}
+	}
+	for i := range guests {
+		guests[i].Ours = ours[strconv.Itoa(guests[i].ID)]
 	}
 }
 
-// appID returns the VMID to look at: the recorded one, else the one asked for.
+// appID returns the VMID to look at: the recorded one, else the one to take
+// over, else the one asked for.
 func appID(t providers.Target) string {
 	if t.Prior != nil {
 		return t.Prior.ID
+	}
+	if t.Adopt != "" {
+		return t.Adopt
 	}
 	if t.Want != nil {
 		return numberText(resource.Attribute(t.Want.Want, "vmid"))

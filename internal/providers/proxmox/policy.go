@@ -86,9 +86,12 @@ func (p *Provider) createPolicy(ctx context.Context, job providers.Job) (resourc
 		job.Report.Warn("it covers no guest yet; the job is made with its first one")
 		return p.policyObject(job), nil
 	}
-	form, _ := policyForm(job)
+	form, _, err := p.jobForm(ctx, job)
+	if err != nil {
+		return resource.Object{}, err
+	}
 	form.Set("id", job.ID)
-	_, err := p.Client.Post(ctx, "/cluster/backup", form)
+	_, err = p.Client.Post(ctx, "/cluster/backup", form)
 	if pve.IsTaken(err) || pve.IsUnclear(err) {
 		there, lookErr := p.findJob(ctx, job.ID)
 		switch {
@@ -138,7 +141,10 @@ func (p *Provider) updatePolicy(ctx context.Context, job providers.Job) (resourc
 		}
 		return p.policyObject(job), nil
 	}
-	form, unset := policyForm(job)
+	form, unset, err := p.jobForm(ctx, job)
+	if err != nil {
+		return resource.Object{}, err
+	}
 	if len(unset) > 0 {
 		form.Set("delete", strings.Join(unset, ","))
 	}

@@ -4,58 +4,54 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
+	"strconv"
+
+	"github.com/hashicorp/hcl/v2"
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
-// together checks what only shows when all proposals are seen at once.
-func (c *checker) together(apps []providers.Proposal) {
-	c.space(apps)
-	c.memory(apps)
-	c.clashes(apps)
-}
-
 // pool is one storage, which for a shared one is the same on every node.
 type pool struct{ node, storage string }
 
-func (c *checker) space(apps []providers.Proposal) {
+// space sums up what all proposals add to each storage. What goes frees its
+// place only when its turn comes, so it is not counted.
+func (c *checker) space(proposals []providers.Proposal) {
 	needed := map[pool]int64{}
-	first := map[pool]providers.Proposal{}
-	add := func(a providers.Proposal, storage string, n int64) {
-		node := c.nodeOf(a)
-		s := c.survey.Storage(node, storage)
-		if s == nil || n <= 0 {
-			return
-		}
-		at := pool{node, storage}
-		if s.Shared {
-			at.node = ""
-		}
-		if _, known := first[at]; !known {
-			first[at] = a
-		}
-		needed[at] += n
-	}
-	for _, a := range apps {
-		for _, v := range volumesOf(a) {
-			add(a, v.storage, v.bytes)
+	first := map[pool]*hcl.Range{}
+	for _, a := range proposals {
+		for _, g := range c.growths(a) {
+			s := c.survey.Storage(g.node, g.storage)
+			if s == nil || g.bytes <= 0 {
+				continue
+			}
+			at := pool{g.node, g.storage}
+			if s.Shared {
+				at.node = ""
+			}
+			if _, known := needed[at]; !known {
+				first[at] = a.Want.Where(g.path)
+			}
+			needed[at] += g.bytes
 		}
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(needed), comparePools) {
 		s := c.storageOf(at)
 		free := int64(s.Size - min(s.Used, s.Size))
-		where := first[at].Want.Where(resource.Path{"disk", "size"})
-		detail := "storage %q has %s free, %s are needed for all that is planned on it"
-		args := []any{s.Name, about(free), about(needed[at])}
+		where := ""
+		if !s.Shared {
+			where = " of node " + strconv.Quote(at.node)
+		}
+		detail := "storage %q%s has %s free, %s are needed for all that is planned on it"
+		args := []any{s.Name, where, about(free), about(needed[at])}
 		switch {
 		case s.Size == 0 || needed[at] <= free:
-		case s.Type == "lvm" || needed[at] > int64(s.Size):
-			c.err(where, fmt.Sprintf("too little space on storage %q", s.Name), "make the disks smaller, or use another storage", detail, args...)
+		case s.Type == "lvm" || needed[at] > int64(s.Size): // thick volumes take their place at once
+			c.err(first[at], fmt.Sprintf("too little space on storage %q", s.Name), "make the disks smaller, or use another storage", detail, args...)
 		default:
-			c.warn(where, fmt.Sprintf("storage %q is promised more than it has", s.Name), "", detail, args...)
+			c.warn(first[at], fmt.Sprintf("storage %q is promised more than it has", s.Name), "make the disks smaller, or watch how full it gets", detail, args...)
 		}
 	}
 }
@@ -74,36 +70,46 @@ func (c *checker) storageOf(at pool) *resource.Storage {
 	return &resource.Storage{}
 }
 
-func (c *checker) nodeOf(a providers.Proposal) string {
-	if name := resource.Text(a.Want.Want, "node"); name != "" || len(c.survey.Nodes) != 1 {
-		return name
-	}
-	return c.survey.Nodes[0].Name
-}
-
+// growth is what a proposal adds to one storage.
 type growth struct {
-	storage string
-	bytes   int64
+	node, storage string
+	bytes         int64
+	path          resource.Path // of the size that asks for it
 }
 
-// volumesOf returns what a proposal adds to storages: whole disks when it
-// creates or moves, else how far they grow.
-func volumesOf(a providers.Proposal) []growth {
+// growths returns what a proposal adds to storages: whole disks when it creates
+// or moves, whole containers that migrate, else how far they grow.
+func (c *checker) growths(a providers.Proposal) []growth {
+	if a.Addr.Kind != "app" || a.Delete {
+		return nil
+	}
+	node := nodeOf(c.survey, a.Want)
+	migrates := changes(a, "node")
 	var all []growth
 	add := func(v resource.Path) {
 		object := valueAt(a.Want.Want, v)
-		storage, size := resource.Text(object, "storage"), bytesOf(unmarked(resource.Attribute(object, "size")))
-		if a.Create {
-			all = append(all, growth{storage, size})
+		g := growth{node, resource.Text(object, "storage"), bytesOf(unmarked(resource.Attribute(object, "size"))), v.With("size")}
+		s := c.survey.Storage(node, g.storage)
+		switch {
+		case a.Create:
+			if g.bytes == 0 && len(v) == 1 {
+				g.bytes = c.rootSize(a.Want)
+			}
+			all = append(all, g)
+			return
+		case migrates && s != nil && !s.Shared && resource.Text(valueAt(a.Live, v), "storage") == g.storage:
+			g.bytes = max(g.bytes, bytesOf(resource.Attribute(valueAt(a.Live, v), "size")))
+			all = append(all, g)
 			return
 		}
 		for _, e := range a.Edits {
-			switch {
-			case !e.Path.Under(v):
+			switch isWhole := len(e.Path) == len(v) && !e.New.IsNull(); {
+			case !e.Path.Under(v) || e.Effect == resource.Record:
 			case e.Effect == resource.Resize:
-				all = append(all, growth{storage, size - bytesOf(e.Old)})
-			case e.Effect == resource.Move || len(e.Path) == len(v) && !e.New.IsNull():
-				all = append(all, growth{storage, size})
+				all = append(all, growth{g.node, g.storage, g.bytes - bytesOf(e.Old), g.path})
+			case e.Effect == resource.Move && !changes(a, "node"), isWhole:
+				g.bytes = max(g.bytes, bytesOf(resource.Attribute(valueAt(a.Live, v), "size")))
+				all = append(all, g)
 			}
 		}
 	}
@@ -112,6 +118,18 @@ func volumesOf(a providers.Proposal) []growth {
 		add(resource.Path{"volume", label})
 	}
 	return all
+}
+
+// rootSize is that of a root disk whose size nobody says: the source's when it
+// is cloned, else Proxmox's own default.
+func (c *checker) rootSize(want resource.Resource) int64 {
+	if spec := resource.Text(want.Want, "clone"); spec != "" {
+		if guests := c.sources(spec); len(guests) == 1 {
+			return int64(guests[0].Disk)
+		}
+		return 0
+	}
+	return 4 << 30
 }
 
 // about writes a size for people, rounded down.
@@ -127,63 +145,83 @@ func about(n int64) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
-func (c *checker) memory(apps []providers.Proposal) {
+// memory sums up what comes to each node: new containers that run, those that
+// are started or come from another node, and what running ones get more.
+func (c *checker) memory(proposals []providers.Proposal) {
 	more := map[string]int64{}
-	first := map[string]providers.Proposal{}
-	for _, a := range apps {
-		if node := c.nodeOf(a); a.Create && !isFalse(a.Want.Want, "running") {
-			if _, known := first[node]; !known {
-				first[node] = a
-			}
-			more[node] += bytesOf(unmarked(resource.Attribute(a.Want.Want, "memory")))
+	first := map[string]*hcl.Range{}
+	for _, a := range proposals {
+		if a.Addr.Kind != "app" || a.Delete {
+			continue
 		}
+		node := nodeOf(c.survey, a.Want)
+		n := addedMemory(a)
+		if n <= 0 {
+			continue
+		}
+		if _, known := more[node]; !known {
+			first[node] = a.Want.Where(resource.Path{"memory"})
+		}
+		more[node] += n
 	}
 	for _, name := range slices.Sorted(maps.Keys(more)) {
 		node := c.survey.Node(name)
 		if node == nil || node.Memory == 0 || int64(node.MemoryUse)+more[name] <= int64(node.Memory) {
 			continue
 		}
-		c.warn(first[name].Want.Where(resource.Path{"memory"}), fmt.Sprintf("node %q may run out of memory", name), "",
+		c.warn(first[name], fmt.Sprintf("node %q may run out of memory", name), "give less memory, or choose another node",
 			"it has %s of %s in use, and %s are planned", about(int64(node.MemoryUse)), about(int64(node.Memory)), about(more[name]))
 	}
 }
 
-// clashes finds names, numbers and addresses that two apps want.
-func (c *checker) clashes(apps []providers.Proposal) {
-	names, addresses, numbers := map[string]string{}, map[string]string{}, map[string]string{}
+// defaultMemory is what Proxmox gives a container that asks for none.
+const defaultMemory = 512 << 20
+
+func addedMemory(a providers.Proposal) int64 {
+	want := bytesOf(unmarked(resource.Attribute(a.Want.Want, "memory")))
+	if want == 0 && a.Create {
+		want = defaultMemory
+	}
+	ran := isTrue(a.Live, "running")
+	has := bytesOf(resource.Attribute(a.Live, "memory"))
+	switch {
+	case isFalse(a.Want.Want, "running"):
+		return 0
+	case a.Create, changes(a, "node"), !ran && changes(a, "running"):
+		if want == 0 {
+			return has
+		}
+		return want
+	case changes(a, "memory") && ran:
+		return want - has
+	}
+	return 0
+}
+
+// numbers finds VMIDs that are asked for and taken, by whomever.
+func (c *checker) numbers(proposals []providers.Proposal) {
+	taken := map[string]string{}
 	for _, g := range c.survey.Guests {
-		if g.Name != "" {
-			names[g.Name] = fmt.Sprintf("guest %d", g.ID)
+		taken[strconv.Itoa(g.ID)] = fmt.Sprintf("%s on node %q has it", guestName(g), g.Node)
+	}
+	for id, hidden := range c.answers.hidden {
+		if hidden {
+			taken[id] = "a guest that the token may not see has it"
 		}
 	}
-	for _, a := range apps {
-		want, who := a.Want, a.Want.Addr.String()
-		name := hostname(want)
-		if other, taken := names[name]; taken && other != "guest "+a.ID {
-			c.warn(want.Where(resource.Path{"hostname"}), fmt.Sprintf("host name %q is there twice", name), "", "%s and %s have it", other, who)
+	for _, a := range proposals {
+		if a.Addr.Kind == "app" && (a.Delete || a.Create && a.Prior != nil) {
+			delete(taken, priorID(a)) // it is free when its turn comes
 		}
-		names[name] = who
-		if id := numberText(resource.Attribute(want.Want, "vmid")); id != "" {
-			if other, taken := numbers[id]; taken {
-				c.err(want.Where(resource.Path{"vmid"}), fmt.Sprintf("VMID %s is asked for twice", id), "leave vmid out to get a free one", "%s and %s ask for it", other, who)
-			}
-			numbers[id] = who
+	}
+	for _, a := range proposals {
+		id := numberText(resource.Attribute(a.Want.Want, "vmid"))
+		if a.Addr.Kind != "app" || !a.Create || id == "" {
+			continue
 		}
-		for _, label := range sortedLabels(want.Want, "network") {
-			nic := element(want.Want, "network", label)
-			for _, family := range []string{"ip", "ip6"} {
-				prefix, err := netip.ParsePrefix(resource.Text(nic, family))
-				if err != nil {
-					continue
-				}
-				// One address may be used again in another VLAN or on another bridge.
-				where := fmt.Sprint(prefix.Addr(), resource.Text(nic, "bridge"), numberText(resource.Attribute(nic, "vlan")))
-				if other, taken := addresses[where]; taken {
-					c.err(want.Where(resource.Path{"network", label, family}), fmt.Sprintf("address %s is asked for twice", prefix.Addr()),
-						"give one of them another address", "%s and %s ask for it", other, who)
-				}
-				addresses[where] = who
-			}
+		if who, isTaken := taken[id]; isTaken {
+			c.err(a.Want.Where(resource.Path{"vmid"}), fmt.Sprintf("VMID %s is taken", id), "leave vmid out to get a free one", "%s", who)
 		}
+		taken[id] = a.Addr.String() + " asks for it too"
 	}
 }

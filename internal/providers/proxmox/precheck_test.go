@@ -17,16 +17,14 @@ import (
 func proposals(create bool, wants ...resource.Resource) []providers.Proposal {
 	var all []providers.Proposal
 	for i, want := range wants {
-		all = append(all, providers.Proposal{ID: fmt.Sprint(2000 + i), Create: create, Want: want})
+		all = append(all, providers.Proposal{Addr: want.Addr, ID: fmt.Sprint(2000 + i), Create: create, Want: want})
 	}
 	return all
 }
 
 func TestPrecheck(t *testing.T) {
 	l := openLab(t, pvesim.Options{})
-	sample := app("sample", nil)
-	found, err := l.Observe(t.Context(), []providers.Target{{Addr: sample.Addr, Want: &sample}})
-	require.NoError(t, err)
+	survey := l.survey()
 	static := func(ip, gateway string) values {
 		return oneNetwork(values{"bridge": str("vmbr0"), "ip": str(ip), "gateway": textOrNull(gateway)})
 	}
@@ -48,13 +46,13 @@ func TestPrecheck(t *testing.T) {
 		{"bridge", []values{oneNetwork(values{"bridge": str("vmbr7")})}, []string{`there is no bridge "vmbr7" on node "pve1"`}},
 		{"no bridge", []values{oneNetwork(values{})}, []string{"no bridge for eth0 of app.a0"}},
 		{"gateway", []values{static("192.0.2.60/24", "198.51.100.1")}, []string{"gateway 198.51.100.1 is outside of 192.0.2.0/24"}},
-		{"one address twice", []values{static("192.0.2.60/24", ""), static("192.0.2.60/24", "")}, []string{"address 192.0.2.60 is asked for twice"}},
+		{"one address twice", []values{static("192.0.2.60/24", ""), static("192.0.2.60/24", "")}, []string{"address 192.0.2.60 is there twice"}},
 		{"a VMID of somebody else", []values{{"vmid": whole(100)}}, []string{"VMID 100 is taken"}},
-		{"one VMID twice", []values{{"vmid": whole(500)}, {"vmid": whole(500)}}, []string{"VMID 500 is asked for twice"}},
-		{"a host name twice", []values{{"hostname": str("x")}, {"hostname": str("x")}}, []string{`host name "x" is there twice`}},
-		{"a host name of somebody else", []values{{"hostname": str("wiki-old")}}, []string{`host name "wiki-old" is there twice`}},
+		{"one VMID twice", []values{{"vmid": whole(500)}, {"vmid": whole(500)}}, []string{"VMID 500 is taken"}},
+		{"a host name twice", []values{{"hostname": str("x")}, {"hostname": str("x")}}, []string{"host name x is there twice"}},
+		{"a host name of somebody else", []values{{"hostname": str("wiki-old")}}, []string{"host name wiki-old is there twice"}},
 		{"a path twice", []values{{"volume": labelled("volume", map[string]values{
-			"a": {"path": str("/srv"), "size": gibibytes(1)}, "b": {"path": str("/srv/"), "size": gibibytes(1)}})}}, []string{"/srv is asked for twice in app.a0"}},
+			"a": {"path": str("/srv"), "size": gibibytes(1), "storage": str("nvme")}, "b": {"path": str("/srv/"), "size": gibibytes(1), "storage": str("nvme")}})}}, []string{"/srv is asked for twice in app.a0"}},
 		{"memory", []values{{"memory": gibibytes(40)}, {"memory": gibibytes(40)}}, []string{`node "pve1" may run out of memory`}},
 		{"nothing to make it from", []values{{"template": cty.NilVal}}, []string{"nothing to make app.a0 from"}},
 		{"root only", []values{{"bind": labelled("bind", map[string]values{"/x": {"source": str("/srv")}}),
@@ -68,7 +66,7 @@ func TestPrecheck(t *testing.T) {
 				wants = append(wants, want)
 			}
 			var summaries []string
-			for _, d := range l.Precheck(found.Survey, proposals(true, wants...)) {
+			for _, d := range l.Precheck(t.Context(), survey, proposals(true, wants...)) {
 				summaries = append(summaries, d.Summary)
 				require.NotEmpty(t, d.Detail)
 				require.NotNil(t, d.Subject)
@@ -85,7 +83,7 @@ func TestPrecheck(t *testing.T) {
 func TestPrecheckOfImages(t *testing.T) {
 	implied := impliedTemplates(app("web", values{"template": cty.NilVal, "image": str("docker.io/library/nginx:1.27")}))
 	for version, fine := range map[string]bool{"8.4.1": false, "9.0.3": false, "9.1.2": true, "10.0.1": true} {
-		found := New(Options{}).Precheck(resource.Survey{Version: version}, proposals(true, implied...))
+		found := New(Options{}).Precheck(t.Context(), resource.Survey{Version: version}, proposals(true, implied...))
 		require.Equal(t, fine, !found.HasErrors(), version)
 	}
 }
@@ -135,16 +133,29 @@ func TestPrecheckOfRootOnlyChanges(t *testing.T) {
 
 // A token that sees nothing is told so, and not sent to look for names.
 func TestPrecheckWithABlindToken(t *testing.T) {
-	survey := resource.Survey{Host: "pve", Nodes: []resource.Node{{Name: "pve1", Online: true, Bridges: []string{}}}}
-	want := app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("dhcp")}))
-	found := New(Options{}).Precheck(survey, proposals(true, want))
-	text := ""
-	for _, d := range found {
-		text += d.Detail + d.Hint + "\n"
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{}).limited("/vms")
+		want := app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("dhcp")}))
+		text := ""
+		for _, d := range l.Precheck(t.Context(), l.survey(want), proposals(true, want)) {
+			text += d.Detail + d.Hint + "\n"
+		}
+		require.Contains(t, text, "Datastore.Audit on /storage/local-lvm")
+		require.Contains(t, text, "SDN.Use on /sdn/zones/localnetwork/vmbr0")
+		require.NotContains(t, text, `= ""`)
+	})
+}
+
+// survey looks at the host as the engine does before a plan.
+func (l *lab) survey(wants ...resource.Resource) resource.Survey {
+	l.t.Helper()
+	var targets []providers.Target
+	for i := range wants {
+		targets = append(targets, providers.Target{Addr: wants[i].Addr, Want: &wants[i]})
 	}
-	require.Contains(t, text, "Datastore.Audit on /storage/local-lvm")
-	require.Contains(t, text, "SDN.Use on /sdn/zones/localnetwork/vmbr0")
-	require.NotContains(t, text, `= ""`)
+	found, err := l.Observe(l.t.Context(), targets)
+	require.NoError(l.t, err)
+	return found.Survey
 }
 
 func summaries(list diag.List) []string {

@@ -11,15 +11,20 @@ import (
 )
 
 // rootOnly finds what Proxmox lets only the user root@pam set or take away, and
-// no token. A bind mount may be taken away by others too.
+// no token (recording root-only-settings). A bind mount may be taken away by
+// others too. On the node itself pct may always do it.
 func (c *checker) rootOnly(proposal providers.Proposal) {
 	found := rootOnlyEdits(proposal.Edits)
 	if proposal.Create {
 		found = rootOnlyWishes(proposal.Want.Want)
 	}
+	lines := newPctLines(proposal)
 	for _, path := range found {
-		c.err(proposal.Want.Where(path), fmt.Sprintf("%s needs root@pam", path),
-			fmt.Sprintf("username = \"root@pam\" and a password in host %q instead of a token", c.survey.Host),
+		hint := fmt.Sprintf("username = \"root@pam\" and a password in host %q instead of a token; or on the node:\n%s", c.survey.Host, lines.of(path))
+		if proposal.Create {
+			hint += "\nonce the container is there without it; then put it back into the file"
+		}
+		c.err(proposal.Want.Where(path), fmt.Sprintf("%s needs root@pam", path), hint,
 			"Proxmox lets nobody else change it, not even a token of root@pam")
 	}
 	features := resource.Attribute(proposal.Want.Want, "features")

@@ -30,8 +30,6 @@ type Provider struct {
 	// shared holds the names of the storages that the last look found to be the
 	// same on every node. Nil until then.
 	shared atomic.Pointer[map[string]bool]
-	// rights are what the token was allowed at the last look. Nil until then.
-	rights atomic.Pointer[rights]
 }
 
 var (

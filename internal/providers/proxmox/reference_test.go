@@ -110,7 +110,7 @@ func effectOf(k *resource.Kind, path resource.Path, a *resource.Attr) string {
 		e.Old, e.New = cty.NullVal(a.Type), cty.UnknownVal(a.Type)
 	}
 	running := resource.Seen{Presence: resource.Present, Object: resource.Object{
-		Changed: time.Unix(1, 0), Attrs: cty.ObjectVal(map[string]cty.Value{"status": cty.StringVal("running")}),
+		Changed: time.Unix(1, 0), Attrs: cty.ObjectVal(map[string]cty.Value{"status": cty.StringVal("running"), "template": cty.StringVal("debian-13-standard")}),
 	}}
 	return k.Judge(e, resource.Resource{}, running).Effect.String()
 }

@@ -2,15 +2,15 @@ package proxmox
 
 import (
 	"context"
+	"maps"
+	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/hashicorp/hcl/v2"
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
-	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // rights are the privileges of the token or user by path, each with whether it
@@ -18,91 +18,231 @@ import (
 type rights map[string]map[string]pve.Bool
 
 func (r rights) has(at, privilege string) bool {
+	below, has := r.on(at)[privilege]
+	return has && (bool(below) || r[at] != nil)
+}
+
+// on returns the privileges of the deepest entry on the way to a path.
+func (r rights) on(at string) map[string]pve.Bool {
 	for p := at; ; p = path.Dir(p) {
 		if here, listed := r[p]; listed {
-			below, has := here[privilege]
-			return has && (p == at || bool(below))
+			return here
 		}
 		if p == "/" {
+			return nil
+		}
+	}
+}
+
+// askRights reads what the token, or its user, may do. Everybody may ask it of
+// himself; without an answer it is nil.
+func (p *Provider) askRights(ctx context.Context, user string) rights {
+	query := url.Values{}
+	if user != "" {
+		query.Set("userid", user)
+	}
+	var found rights
+	if p.Client.Read(ctx, "/access/permissions", query, &found) != nil {
+		return nil
+	}
+	return found
+}
+
+// askRoles reads which roles there are, with their privileges. Everybody may
+// ask that too.
+func (p *Provider) askRoles(ctx context.Context) map[string][]string {
+	var rows []struct{ RoleID, Privs string }
+	roles := map[string][]string{}
+	if p.Client.Read(ctx, "/access/roles", nil, &rows) != nil {
+		return roles
+	}
+	for _, r := range rows {
+		roles[r.RoleID] = words(r.Privs)
+	}
+	return roles
+}
+
+// lacking returns the needs that the rights do not meet, each once, in order.
+func (r rights) lacking(needs []need) []need {
+	var all []need
+	for _, n := range needs {
+		if !slices.ContainsFunc(n.paths, func(at string) bool { return r.has(at, n.privilege) }) {
+			all = append(all, n)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b need) int { return strings.Compare(a.String(), b.String()) })
+	return slices.CompactFunc(all, func(a, b need) bool { return a.String() == b.String() })
+}
+
+// privileges tells which privileges the plan's steps miss: one error for all
+// that Proxmox would surely refuse, one warning for the rest.
+func (c *checker) privileges(proposals []providers.Proposal) {
+	if c.answers.rights == nil {
+		return
+	}
+	for _, sure := range []bool{true, false} {
+		var missing []need
+		var first providers.Proposal
+		for _, proposal := range proposals {
+			found := c.answers.rights.lacking(c.needs(proposal))
+			found = slices.DeleteFunc(found, func(n need) bool { return n.sure != sure })
+			if len(found) > 0 && len(missing) == 0 {
+				first = proposal
+			}
+			missing = append(missing, found...)
+		}
+		if len(missing) > 0 {
+			c.tellMissing(first, rights{}.lacking(missing), sure)
+		}
+	}
+}
+
+func (c *checker) tellMissing(first providers.Proposal, missing []need, sure bool) {
+	var texts []string
+	privileges := map[string][]string{}
+	for _, n := range missing {
+		at := strings.Join(n.paths, " or ")
+		privileges[at] = append(privileges[at], n.privilege)
+	}
+	for _, at := range slices.Sorted(maps.Keys(privileges)) {
+		texts = append(texts, strings.Join(privileges[at], " and ")+" on "+at)
+	}
+	rest := ""
+	if len(texts) > 10 {
+		texts, rest = texts[:10], "; and more"
+	}
+	say, outcome := c.warn, "may refuse some of it"
+	if sure {
+		say, outcome = c.err, "will refuse some of it"
+	}
+	say(first.Want.Where(nil), c.who+" lacks privileges for this plan",
+		strings.Join(c.answers.grantee().commands(missing), "\n"),
+		"host %q %s: %s", c.survey.Host, outcome, strings.Join(texts, "; ")+rest)
+}
+
+// ourRole is the role that the documentation makes.
+const ourRole = "Proximity"
+
+// grantee is who is to get privileges, with what he has by now.
+type grantee struct {
+	who   string              // the token or user
+	has   rights              // of the token or user itself
+	user  rights              // of a token's user; nil: not known, or it is no token
+	roles map[string][]string // that there are; those that are made are added
+}
+
+// grantee asks for everything that is needed to write the commands. What a
+// token's user may do the token may ask only where it may see access at all.
+func (p *Provider) grantee(ctx context.Context, has rights) grantee {
+	g := grantee{who: p.Client.Who(), has: has, roles: p.askRoles(ctx)}
+	if user, _, isToken := strings.Cut(g.who, "!"); isToken {
+		g.user = p.askRights(ctx, user)
+	}
+	return g
+}
+
+// commands returns what to type on a node so that the missing privileges are
+// there. A role that is in force where they are missing is extended. Else roles
+// are made: since an entry of a path replaces what holds from above, each has
+// besides what is missing also what there is.
+func (g grantee) commands(missing []need) []string {
+	if len(missing) == 0 {
+		return nil
+	}
+	if role := g.roles[ourRole]; len(role) > 0 && inForce(g.has, role, missing) {
+		return []string{"pveum role modify " + ourRole + " --append 1 --privs " + strings.Join(privilegesOf(missing), ",")}
+	}
+	byPath := map[string][]need{}
+	for _, n := range missing {
+		at := grantPath(n, g.has)
+		byPath[at] = append(byPath[at], n)
+	}
+	var lines []string
+	made := map[string]string{} // by its privileges: the role that has them
+	for _, at := range slices.Sorted(maps.Keys(byPath)) {
+		user, _, isToken := strings.Cut(g.who, "!")
+		if isToken {
+			lines = append(lines, g.grant(at, byPath[at], g.has, made, "--tokens '"+g.who+"'")...)
+		}
+		switch {
+		case !isToken:
+			lines = append(lines, g.grant(at, byPath[at], g.has, made, "--users "+user)...)
+		case g.user == nil:
+			line := g.grant(at, byPath[at], g.has, made, "--users "+user)
+			lines = append(lines, line[len(line)-1]+"  # unless the user has more than that there")
+		case len(g.user.lacking(byPath[at])) > 0:
+			lines = append(lines, g.grant(at, byPath[at], g.user, made, "--users "+user)...)
+		}
+	}
+	return lines
+}
+
+// grant returns the lines that add what is missing on a path to what there is,
+// with a role that was made already or a new one.
+func (g grantee) grant(at string, missing []need, has rights, made map[string]string, to string) []string {
+	privs := privilegesOf(missing)
+	for name := range has.on(at) {
+		privs = append(privs, name)
+	}
+	slices.Sort(privs)
+	list := strings.Join(slices.Compact(privs), ",")
+	var lines []string
+	if made[list] == "" {
+		made[list] = freeRole(at, g.roles)
+		g.roles[made[list]] = privs
+		lines = append(lines, "pveum role add "+made[list]+" --privs "+list)
+	}
+	return append(lines, "pveum acl modify "+at+" "+to+" --roles "+made[list])
+}
+
+// inForce reports whether a role seems to be given wherever something is
+// missing: all its privileges are there.
+func inForce(has rights, role []string, missing []need) bool {
+	for _, n := range missing {
+		if !slices.ContainsFunc(n.paths, func(at string) bool {
+			return !slices.ContainsFunc(role, func(privilege string) bool { return !has.has(at, privilege) })
+		}) {
 			return false
 		}
 	}
+	return true
 }
 
-// learnRights reads what the token may do, for Precheck. Everybody may ask it
-// of himself; without an answer nothing is checked.
-func (p *Provider) learnRights(ctx context.Context) {
-	var found rights
-	if p.Client.Read(ctx, "/access/permissions", nil, &found) == nil {
-		p.rights.Store(&found)
+func privilegesOf(needs []need) []string {
+	var all []string
+	for _, n := range needs {
+		all = append(all, n.privilege)
 	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
-// rightsOf tells which privileges new things would miss. It only warns: what
-// counts is what Proxmox says to the request itself.
-func (c *checker) rightsOf(all []providers.Proposal) {
-	if c.rights == nil {
-		return
-	}
-	var missing []string
-	var first *hcl.Range
-	for _, proposal := range all {
-		for _, need := range neededRights(proposal) {
-			if slices.ContainsFunc(need.paths, func(at string) bool { return c.rights.has(at, need.privilege) }) {
-				continue
-			}
-			if first == nil {
-				first = proposal.Want.Where(nil)
-			}
-			missing = append(missing, need.privilege+" on "+strings.Join(need.paths, " or "))
+// grantPath is where to grant what a need asks for. Entries of single guests go
+// with them, so that all guests are meant, or the pool when it is one that the
+// token already has something in.
+func grantPath(n need, has rights) string {
+	for _, at := range n.paths {
+		if strings.HasPrefix(at, "/pool/") && has[at] != nil {
+			return at
 		}
 	}
-	if len(missing) == 0 {
-		return
+	switch at := n.paths[0]; {
+	case strings.HasPrefix(at, "/vms/"):
+		return "/vms"
+	case strings.HasPrefix(at, "/sdn/"):
+		return "/sdn/zones/localnetwork"
+	default:
+		return at
 	}
-	slices.Sort(missing)
-	missing = slices.Compact(missing)
-	rest := ""
-	if len(missing) > 10 {
-		missing, rest = missing[:10], ", and more"
-	}
-	c.warn(first, "the token lacks privileges for this plan",
-		"grant them to the token, and to its user too where privileges are separated",
-		"host %q will refuse some of it: %s", c.survey.Host, strings.Join(missing, ", ")+rest)
 }
 
-// need is a privilege that one of some paths has to give.
-type need struct {
-	privilege string
-	paths     []string
-}
-
-// neededRights returns what Proxmox asks for before it makes something.
-func neededRights(proposal providers.Proposal) []need {
-	want := proposal.Want.Want
-	switch {
-	case proposal.Want.Addr.Kind == "backup_policy":
-		return []need{{"Sys.Modify", []string{"/"}}}
-	case !proposal.Create:
-		return nil
-	case proposal.Want.Addr.Kind == "template":
-		return []need{{"Datastore.AllocateTemplate", []string{"/storage/" + resource.Text(want, "storage")}}}
+// freeRole names a role after what it is for, with a number when that is taken.
+func freeRole(at string, roles map[string][]string) string {
+	area, _, _ := strings.Cut(strings.TrimPrefix(at, "/"), "/")
+	base := ourRole + map[string]string{"": "Host", "vms": "Guests", "storage": "Storage", "sdn": "Network", "nodes": "Node", "pool": "Pool"}[area]
+	name := base
+	for n := 2; roles[name] != nil; n++ {
+		name = base + strconv.Itoa(n)
 	}
-	guest := []string{"/vms/" + proposal.ID}
-	if pool := resource.Text(want, "pool"); pool != "" {
-		guest = append(guest, "/pool/"+pool)
-	}
-	var all []need
-	for _, privilege := range []string{"VM.Allocate", "VM.Audit", "VM.Config.Disk", "VM.Config.Memory", "VM.Config.Network", "VM.Config.Options"} {
-		all = append(all, need{privilege, guest})
-	}
-	if !isFalse(want, "running") {
-		all = append(all, need{"VM.PowerMgmt", guest})
-	}
-	for _, v := range volumesOf(proposal) {
-		if v.storage != "" {
-			all = append(all, need{"Datastore.AllocateSpace", []string{"/storage/" + v.storage}})
-		}
-	}
-	return all
+	return name
 }

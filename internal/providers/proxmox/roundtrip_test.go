@@ -25,7 +25,7 @@ func readAlone(values map[string]string) (attrs cty.Value, unmanaged []string) {
 // withoutRaw leaves out what /config shows apart from the settings.
 func withoutRaw(cfg map[string]string) map[string]string {
 	cfg = maps.Clone(cfg)
-	maps.DeleteFunc(cfg, func(key, _ string) bool { return strings.HasPrefix(key, "lxc.") })
+	delete(cfg, "lxc")
 	return cfg
 }
 

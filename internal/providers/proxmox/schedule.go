@@ -1,59 +1,94 @@
 package proxmox
 
 import (
+	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/proximity-cli/proximity/internal/calendar"
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/resource"
 )
 
-// A Proxmox calendar event is a keyword, or weekdays, a date and a time, each of
-// which may be left out: mon..fri 22:30, sat *-1..7 15:00, */15. Each part is a
-// list of values, ranges and steps.
-const (
-	eventKeyword = `minutely|hourly|daily|weekly|monthly|quarterly|semi-?annually|yearly|annually`
-	eventDay     = `(?:mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)`
-	eventDays    = eventDay + `(?:\.\.` + eventDay + `)?(?:,` + eventDay + `(?:\.\.` + eventDay + `)?)*`
-	eventValue   = `(?:\*|\d+(?:\.\.\d+)?)(?:/\d+)?`
-	eventValues  = eventValue + `(?:,` + eventValue + `)*`
-	eventDate    = `(?:` + eventValues + `-)?` + eventValues + `-` + eventValues
-	eventTime    = eventValues + `(?::` + eventValues + `(?::` + eventValues + `)?)?`
-)
-
-var isEvent = matching(
-	`^(?i:`+eventKeyword+`|`+
-		eventDays+`(?: +`+eventDate+`)?(?: +`+eventTime+`)?|`+
-		eventDate+`(?: +`+eventTime+`)?|`+
-		eventTime+`)$`,
-	"is no calendar event; write it like 02:30, mon..fri 22:30 or sat *-1..7 15:00")
-
-// clockValue is a number of a time that is no step.
-var clockValue = regexp.MustCompile(`(/?)(\d+)`)
-
-// isSchedule checks a calendar event. Hours are below 24, minutes and seconds
-// below 60; a single value is minutes.
+// isSchedule checks a calendar event. Proxmox takes 128 characters.
 func isSchedule(v cty.Value) string {
-	if wrong := isEvent(v); wrong != "" {
-		return wrong
+	text := v.AsString()
+	if len(text) > 128 {
+		return "must not be longer than 128 bytes"
 	}
-	words := strings.Fields(v.AsString())
-	last := words[len(words)-1]
-	if strings.Contains(last, "-") {
-		return "" // a date alone
+	_, err := calendar.Parse(text)
+	var wrong *calendar.Error
+	if errors.As(err, &wrong) {
+		return fmt.Sprintf("is no calendar event: %s; write it like 02:30, mon..fri 22:30 or sat *-1..7 15:00", wrong.Reason())
 	}
-	parts := strings.Split(last, ":")
-	for i, part := range parts {
-		limit := 59
-		if i == 0 && len(parts) > 1 {
-			limit = 23
-		}
-		for _, found := range clockValue.FindAllStringSubmatch(part, -1) {
-			if n, err := strconv.Atoi(found[2]); found[1] == "" && (err != nil || n > limit) {
-				return fmt.Sprintf("is no calendar event: %s is more than %d", found[2], limit)
+	return ""
+}
+
+// schedule tells when a policy that is new, or whose schedule changes, runs
+// next. The node's time zone is not known here, so that the times are those of
+// its clock, counted from ours.
+func (c *checker) schedule(proposal providers.Proposal) {
+	want := proposal.Want
+	event, err := calendar.Parse(resource.Text(want.Want, "schedule"))
+	if err != nil || isFalse(want.Want, "enabled") || !proposal.Create && !changes(proposal, "schedule", "enabled") {
+		return
+	}
+	at := want.Where(resource.Path{"schedule"})
+	var runs []string
+	for next, more := event.Next(c.now); more && len(runs) < 3; next, more = event.Next(next) {
+		runs = append(runs, next.Format(runFormat(next)))
+	}
+	if len(runs) == 0 {
+		c.warn(at, want.Addr.String()+" never runs", "write a date that is still to come, or enabled = false",
+			"%s is over", event)
+		return
+	}
+	c.note(at, want.Addr.String()+" runs next at "+strings.Join(runs, ", "), "in the node's time zone; %s", event)
+}
+
+func runFormat(t time.Time) string {
+	if t.Second() != 0 {
+		return "Mon 2006-01-02 15:04:05"
+	}
+	return "Mon 2006-01-02 15:04"
+}
+
+// changes reports whether a proposal edits one of these attributes.
+func changes(proposal providers.Proposal, names ...string) bool {
+	for _, e := range proposal.Edits {
+		for _, name := range names {
+			if e.Path[0] == name && e.Effect != resource.Record {
+				return true
 			}
 		}
 	}
-	return ""
+	return false
+}
+
+// keep tells what a retention that keeps everything means: with all counts at
+// zero Proxmox keeps all archives (recording prune), and with no count at all
+// it goes by what the storage says, which is to keep all unless somebody set it.
+func (c *checker) keep(proposal providers.Proposal) {
+	keep := resource.Attribute(proposal.Want.Want, "keep")
+	if keep.IsNull() || !keep.IsWhollyKnown() || !proposal.Create && !changes(proposal, "keep") {
+		return
+	}
+	counts := 0
+	for _, v := range keep.AsValueMap() {
+		if bytesOf(unmarked(v)) > 0 {
+			return
+		}
+		if !v.IsNull() {
+			counts++
+		}
+	}
+	detail := "all its counts are 0, and then Proxmox removes nothing"
+	if counts == 0 {
+		detail = "it has no counts; then the retention of the storage counts, and without one nothing is removed"
+	}
+	c.warn(proposal.Want.Where(resource.Path{"keep"}), proposal.Want.Addr.String()+" keeps every archive",
+		"keep { daily = 7 }, or leave the block out when that is meant", "%s", detail)
 }

@@ -76,12 +76,13 @@ func appAttrs() map[string]*resource.Attr {
 		"restart":      ours(text("What to do when a change needs a restart: auto or manual", oneOf("auto", "manual"))),
 		"backup":       ours(text("The backup policy that covers it", nil)),
 
-		"id":     computed(cty.Number, "Its VMID"),
-		"ip":     computed(cty.String, "Its first address, without prefix length"),
-		"ips":    computed(cty.List(cty.String), "All its addresses, without prefix lengths"),
-		"mac":    computed(cty.String, "The hardware address of its first network interface"),
-		"url":    computed(cty.String, "Where its first HTTP port is reached, else its address as a URL"),
-		"status": computed(cty.String, "running or stopped"),
+		"id":        computed(cty.Number, "Its VMID"),
+		"ip":        computed(cty.String, "Its first address, without prefix length"),
+		"ips":       computed(cty.List(cty.String), "All its addresses, without prefix lengths"),
+		"mac":       computed(cty.String, "The hardware address of its first network interface"),
+		"url":       computed(cty.String, "Where its first HTTP port is reached, else its address as a URL"),
+		"status":    computed(cty.String, "running or stopped"),
+		"made_from": atCreate(computed(cty.String, "The file of the template or image that it was made from, as a volume id")),
 	}
 	attrs["tags"].Shared = true
 	attrs["password"].Sensitive = true

@@ -16,8 +16,9 @@ func policyKind() *resource.Kind {
 			Attrs:  policyAttrs(),
 			Blocks: map[string]*resource.Nested{"keep": {Block: keepBlock()}},
 		},
-		ID:    jobID,
-		Judge: judgePolicy,
+		ID:      jobID,
+		Rolling: true,
+		Judge:   judgePolicy,
 		Foresee: func(_ cty.Value, id string) map[string]cty.Value {
 			return map[string]cty.Value{"id": cty.StringVal(id)}
 		},

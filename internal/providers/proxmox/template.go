@@ -30,14 +30,16 @@ func (p *Provider) seeTemplate(ctx context.Context, all listing, t providers.Tar
 		return unknown(err)
 	}
 	if volid == "" {
-		p.templates.foresee(ctx, at, from)
 		return resource.Seen{Presence: resource.Gone}
 	}
 	return resource.Seen{Presence: resource.Present, Object: p.templateObject(t.Want, volid)}
 }
 
 func (p *Provider) templateObject(want *resource.Resource, volid string) resource.Object {
-	set := map[string]cty.Value{"volume": cty.StringVal(volid)}
+	set := map[string]cty.Value{}
+	if volid != "" {
+		set["volume"] = cty.StringVal(volid)
+	}
 	for _, name := range []string{"host", "node", "storage", "template", "image"} {
 		if text := resource.Text(want.Want, name); text != "" {
 			set[name] = cty.StringVal(text)

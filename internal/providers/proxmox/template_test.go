@@ -67,7 +67,7 @@ func TestTemplatesAreForeseen(t *testing.T) {
 			require.Len(t, implied, 1)
 			require.Equal(t, "template.pve@pve1/local/"+c.spec, implied[0].Addr.String())
 			require.Equal(t, c.want, l.see(&implied[0], nil).Presence)
-			found := l.Precheck(resource.Survey{}, proposals(true, implied[0]))
+			found := l.Precheck(t.Context(), resource.Survey{}, proposals(true, implied[0]))
 			if c.says == "" {
 				require.Empty(t, found)
 				made, err := l.Create(t.Context(), l.job(implied[0], implied[0].Addr.Part))

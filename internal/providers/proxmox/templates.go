@@ -2,11 +2,9 @@ package proxmox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -26,7 +24,6 @@ type templates struct {
 	client  *pve.Client
 	mu      sync.Mutex
 	found   map[string]string // by place and spec: the volume id
-	missing map[string]noTemplate
 	fetches singleflight.Group
 }
 
@@ -172,12 +169,29 @@ func (t *templates) canPull(ctx context.Context, reference string) error {
 	return err
 }
 
-// appliance returns the newest entry of Proxmox's list that a spec means.
-func (t *templates) appliance(ctx context.Context, node, spec string) (string, error) {
-	var entries []struct{ Template, Package, Type string }
+// appliance is an entry of Proxmox's list of templates.
+type appliance struct{ Template, Package, Type string }
+
+// index returns Proxmox's list of templates, which every node has for itself.
+func (t *templates) index(ctx context.Context, node string) ([]appliance, error) {
+	var entries []appliance
 	if err := t.client.Read(ctx, pve.Path("nodes", node, "aplinfo"), nil, &entries); err != nil {
-		return "", fmt.Errorf("list of templates: %w", err)
+		return nil, fmt.Errorf("list of templates: %w", err)
 	}
+	return entries, nil
+}
+
+// appliance returns the newest entry of the list that a spec means.
+func (t *templates) appliance(ctx context.Context, node, spec string) (string, error) {
+	entries, err := t.index(ctx, node)
+	if err != nil {
+		return "", err
+	}
+	return inIndex(entries, spec)
+}
+
+// inIndex returns the newest of the entries that a spec means, or a noTemplate.
+func inIndex(entries []appliance, spec string) (string, error) {
 	best, names := "", []string(nil)
 	for _, e := range entries {
 		if e.Type != "" && e.Type != "lxc" {
@@ -190,7 +204,7 @@ func (t *templates) appliance(ctx context.Context, node, spec string) (string, e
 		}
 	}
 	if best == "" {
-		return "", noTemplate{spec, similar(spec, names)}
+		return "", noTemplate{spec, near(spec, names)}
 	}
 	return best, nil
 }
@@ -198,7 +212,7 @@ func (t *templates) appliance(ctx context.Context, node, spec string) (string, e
 // noTemplate is a spec that neither the storage nor Proxmox's list knows.
 type noTemplate struct {
 	spec    string
-	similar []string
+	similar []string // names that are there, the nearest first
 }
 
 func (e noTemplate) Error() string {
@@ -207,46 +221,4 @@ func (e noTemplate) Error() string {
 		text += "; there are " + strings.Join(e.similar, ", ")
 	}
 	return text
-}
-
-// foresee finds out whether a template that is not on its storage could be
-// fetched, and remembers when not, for Precheck.
-func (t *templates) foresee(ctx context.Context, at place, from origin) {
-	if from.attr != "template" {
-		return
-	}
-	_, err := t.appliance(ctx, at.node, from.spec)
-	var none noTemplate
-	if errors.As(err, &none) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.missing == nil {
-			t.missing = map[string]noTemplate{}
-		}
-		t.missing[key(at, from)] = none
-	}
-}
-
-func (t *templates) missingAt(at place, from origin) (noTemplate, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	none, known := t.missing[key(at, from)]
-	return none, known
-}
-
-// similar returns the names that share the most with a spec, at most five.
-func similar(spec string, names []string) []string {
-	word, _, _ := strings.Cut(spec, "-")
-	var close []string
-	for _, name := range names {
-		if strings.HasPrefix(name, word) || strings.HasPrefix(spec, name) {
-			close = append(close, name)
-		}
-	}
-	if len(close) == 0 {
-		close = slices.Clone(names)
-	}
-	slices.Sort(close)
-	close = slices.Compact(close)
-	return close[:min(len(close), 5)]
 }

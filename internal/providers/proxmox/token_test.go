@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/pvesim"
@@ -124,34 +125,41 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// A token that may too little is told beforehand what it lacks, once for all.
+// A token that may too little is told beforehand what it lacks, once for all,
+// with the commands that give it.
 func TestPlanTellsMissingPrivileges(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		paths []string
-		want  string
+		says  string // of what will be refused; empty: nothing
+		hint  string
 	}{
-		{"everything", []string{"/"}, ""},
-		{"no storage", []string{"/vms", "/sdn"}, "Datastore.AllocateSpace on /storage/local-lvm"},
-		{"nothing but storage", []string{"/storage", "/sdn"}, "VM.Allocate on /vms/2000, VM.Allocate on /vms/2001"},
+		{"everything", []string{"/"}, "", ""},
+		{"no storage", []string{"/vms", "/sdn"}, "Datastore.Audit on /storage/local; Datastore.AllocateSpace on /storage/local-lvm",
+			"pveum acl modify /storage/local-lvm --tokens 'few@pve!ci' --roles ProximityStorage"},
+		{"nothing but storage", []string{"/storage", "/sdn"},
+			"VM.Allocate and VM.Config.Disk and VM.Config.Network and VM.Config.Options and VM.PowerMgmt on /vms/2000; " +
+				"VM.Allocate and VM.Config.Disk and VM.Config.Network and VM.Config.Options and VM.PowerMgmt on /vms/2001",
+			"pveum role add ProximityGuests --privs VM.Allocate,VM.Config.Disk,VM.Config.Network,VM.Config.Options,VM.PowerMgmt\n" +
+				"pveum acl modify /vms --tokens 'few@pve!ci' --roles ProximityGuests\n" +
+				"pveum acl modify /vms --users few@pve --roles ProximityGuests"},
 	} {
 		timeless(t, c.name, func(t *testing.T) {
 			l := openLab(t, pvesim.Options{}).limited(c.paths...)
-			web := app("web", nil)
-			found, err := l.Observe(t.Context(), []providers.Target{{Addr: web.Addr, Want: &web}})
-			require.NoError(t, err)
-			var says []string
-			for _, d := range l.Precheck(found.Survey, proposals(true, web, app("db", nil))) {
-				if strings.Contains(d.Summary, "privileges") {
-					says = append(says, d.Detail)
+			web, db := app("web", nil), app("db", nil)
+			var says []diag.Diagnostic
+			for _, d := range l.Precheck(t.Context(), l.survey(web, db), proposals(true, web, db)) {
+				if strings.Contains(d.Summary, "privileges") && d.Severity == diag.Error {
+					says = append(says, d)
 				}
 			}
-			if c.want == "" {
+			if c.says == "" {
 				require.Empty(t, says)
 				return
 			}
 			require.Len(t, says, 1)
-			require.Contains(t, says[0], c.want)
+			require.Equal(t, `host "pve" will refuse some of it: `+c.says, says[0].Detail)
+			require.Contains(t, says[0].Hint, c.hint)
 		})
 	}
 }

@@ -31,7 +31,7 @@ func loginMethods() []*Method {
 		get("/access", anybody(), nil),
 		get("/access/ticket", world(), nil),
 		post("/access/ticket", world(), ticket).root().ticketOnly(),
-		post("/access/vncticket", world(), vncTicket).root(),
+		post("/access/vncticket", world(), vncTicket).root().since(901),
 		get("/access/domains", world(), nil),
 		put("/access/password", when(mayChange), params{
 			"confirmation-password": text().least(5).most(64),
@@ -86,7 +86,7 @@ func tokenMethods() []*Method {
 		get(list, mine, nil),
 		get(one, mine, nil),
 		post(one, mine, options).root(),
-		put(one, mine, merge(options, params{"delete": text().as("pve-configid-list")})).root(),
+		put(one, mine, merge(options, params{"delete": text().as("pve-configid-list").since(901)})).root(),
 		del(one, mine, nil).root(),
 	}
 }
@@ -131,7 +131,7 @@ func aclMethods() []*Method {
 	}
 }
 
-// privileges are all that a role may hold.
+// privileges are all that a role may hold in the newest release.
 func privileges() []string {
 	return []string{
 		"Datastore.Allocate", "Datastore.AllocateSpace", "Datastore.AllocateTemplate", "Datastore.Audit",

@@ -175,7 +175,7 @@ func (p *Param) wellFormed(name, value string) error {
 	if p.Format == "" {
 		return nil
 	}
-	return checkFormat(p.Format, name, value)
+	return checkFormat(p.Format, name, value, p.release)
 }
 
 func (p *Param) outOfRange(value string) string {

@@ -14,9 +14,9 @@ type verifier func(value string) error
 // refuse makes an error with the newline that Proxmox's texts end with.
 func refuse(format string, args ...any) error { return fmt.Errorf(format+"\n", args...) }
 
-// checkFormat holds a value against a named format. A name that ends in -list takes any number of such values, one that
+// checkFormat holds a value against a named format of a release. A name that ends in -list takes any number of such values, one that
 // ends in -opt takes an empty one too.
-func checkFormat(format, path, value string) error {
+func checkFormat(format, path, value string, r Release) error {
 	if p := namedProps()[format]; p != nil {
 		_, err := p.parse(path, value)
 		return err
@@ -24,6 +24,9 @@ func checkFormat(format, path, value string) error {
 	name, list := strings.CutSuffix(format, "-list")
 	name, opt := strings.CutSuffix(name, "-opt")
 	verify := verifiers()[name]
+	if name == "pve-priv" {
+		verify = oneOf(Privileges(r), "invalid privilege '%s'")
+	}
 	switch {
 	case verify == nil:
 		panic("schema: no such format: " + format)

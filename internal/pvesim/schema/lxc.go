@@ -24,7 +24,7 @@ func lxcGuests() []*Method {
 	create := merge(lxcConfig(), params{
 		"bwlimit":              bandwidth("restore"),
 		"force":                flag(),
-		"ha-managed":           flag().or("0"),
+		"ha-managed":           flag().or("0").since(901),
 		"ignore-unpack-errors": flag(),
 		"ostemplate":           req(text().most(255)),
 		"password":             text().least(5),
@@ -69,7 +69,7 @@ func lxcGuests() []*Method {
 		}).root().onNode(),
 		post(guest+"/clone", when(mayClone), clone).root().onNode(),
 		post(guest+"/template", onVM("VM.Allocate"), nil).root().onNode(),
-		get(guest+"/migrate", onVM("VM.Migrate"), params{"target": text().as("pve-node")}).root().onNode(),
+		get(guest+"/migrate", onVM("VM.Migrate"), params{"target": text().as("pve-node")}).root().onNode().since(900),
 		post(guest+"/migrate", onVM("VM.Migrate"), migrate).root().onNode(),
 	}
 }
@@ -93,7 +93,7 @@ func lxcConfigs() []*Method {
 			"feature":  req(choice("snapshot", "clone", "copy")),
 			"snapname": snapshotName(),
 		}).root().onNode(),
-		get(guest+"/interfaces", onVM("VM.Audit"), nil).root().onNode(),
+		get(guest+"/interfaces", onVM("VM.Audit"), nil).root().onNode().since(801),
 		get(guest+"/rrddata", onVM("VM.Audit"), rrd()).root(),
 		get(guest+"/firewall/options", onVM("VM.Audit"), nil).onNode(),
 	}
@@ -115,7 +115,7 @@ func lxcPower() []*Method {
 		get(guest+"/status", anybody(), nil).onNode(),
 		get(guest+"/status/current", onVM("VM.Audit"), nil).root().onNode(),
 		power("start", params{"debug": flag().or("0"), "skiplock": flag()}),
-		power("stop", params{"overrule-shutdown": flag().or("0"), "skiplock": flag()}),
+		power("stop", params{"overrule-shutdown": flag().or("0").since(802), "skiplock": flag()}),
 		power("shutdown", params{"forceStop": flag().or("0"), "timeout": integer().min(0).or("60")}),
 		power("reboot", params{"timeout": integer().min(0)}),
 		power("suspend", nil),

@@ -17,9 +17,9 @@ func lxcConfig() params {
 		"cpuunits":     integer().min(0).max(500000).or("cgroup v1: 1024, cgroup v2: 100"),
 		"debug":        flag().or("0"),
 		"description":  text().most(8192),
-		"dev[256]":     props(deviceLine()),
-		"entrypoint":   text().like(`[^\x00-\x08\x10-\x1F\x7F]+`).or("/sbin/init"),
-		"env":          text().like(`(?:\w+=[^\x00-\x08\x10-\x1F\x7F]*)(?:\0\w+=[^\x00-\x08\x10-\x1F\x7F]*)*`),
+		"dev[256]":     props(deviceLine()).since(801),
+		"entrypoint":   text().like(`[^\x00-\x08\x10-\x1F\x7F]+`).or("/sbin/init").since(901),
+		"env":          text().like(`(?:\w+=[^\x00-\x08\x10-\x1F\x7F]*)(?:\0\w+=[^\x00-\x08\x10-\x1F\x7F]*)*`).since(901),
 		"features":     props(featuresLine()),
 		"hookscript":   text().as("pve-volume-id"),
 		"hostname":     text().as("dns-name").most(255),
@@ -64,7 +64,7 @@ func rootfsLine() *Props { return keys(volumeKeys()) }
 func mountLine() *Props {
 	return keys(merge(volumeKeys(), params{
 		"backup":    flag(),
-		"keepattrs": flag().or("0"),
+		"keepattrs": flag().or("0").since(901),
 		"mp":        req(text().as("pve-lxc-mp-string")),
 	}))
 }
@@ -80,7 +80,7 @@ func netLine() *Props {
 		"firewall":     flag(),
 		"gw":           text().as("ipv4"),
 		"gw6":          text().as("ipv6"),
-		"host-managed": flag(),
+		"host-managed": flag().since(901),
 		"hwaddr":       text().as("mac-addr"),
 		"ip":           text().as("pve-ipv4-config"),
 		"ip6":          text().as("pve-ipv6-config"),
@@ -96,7 +96,7 @@ func netLine() *Props {
 
 func deviceLine() *Props {
 	return keys(params{
-		"deny-write": flag().or("0"),
+		"deny-write": flag().or("0").since(803),
 		"gid":        integer().min(0),
 		"mode":       text().like(`0[0-7]{3}`),
 		"path":       text().as("pve-lxc-dev-string").keyless(),

@@ -72,4 +72,7 @@ func placeholder(name string) *Param {
 	}
 }
 
-func vmid() *Param { return integer().as("pve-vmid").min(100).max(999999999) }
+// vmid is the id of a guest. Until 8.0 its bounds were those of a number, but its format let through no less.
+func vmid() *Param {
+	return integer().as("pve-vmid").min(100).max(999999999).before(800, integer().as("pve-vmid").min(1).max(999999999))
+}

@@ -74,7 +74,7 @@ func templateMethods() []*Method {
 		}).root().onNode(),
 		get(node+"/query-oci-repo-tags", allowed(node, "Sys.AccessNetwork"), params{
 			"reference": req(text().like(`^` + ociRepository + `$`)),
-		}).onNode(),
+		}).onNode().since(901),
 		get(node+"/query-url-metadata", when(mayQueryURL()), params{
 			"url":                 req(text().like(`https?://.*`)),
 			"verify-certificates": flag().or("1"),

@@ -38,6 +38,11 @@ type Param struct {
 	DefaultKey     bool     // in a property string: the key may be left out
 
 	regexp func() *regexp.Regexp // of Pattern, compiled at its first use
+
+	era        era
+	older      *Param // how it was before olderUntil; nil: the same
+	olderUntil Release
+	release    Release // whose table it is in; zero in none yet
 }
 
 // Constructors make optional parameters, since most are; req turns one into a required parameter.

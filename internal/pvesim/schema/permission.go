@@ -36,6 +36,8 @@ type Check struct {
 	RequireParam string // the condition fails unless this parameter is given
 	GroupsParam  string // see UserIDGroup
 	Of           []*Check
+
+	era era
 }
 
 func anybody() *Permission       { return &Permission{User: "all"} }

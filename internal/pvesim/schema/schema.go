@@ -1,5 +1,6 @@
-// Package schema holds the parameter tables of the Proxmox VE API, version 9.1, as far as containers, storage, tasks,
-// backups and access are concerned, and checks requests against them with Proxmox's own error texts.
+// Package schema holds the parameter tables of the Proxmox VE API as far as containers, storage, tasks, backups and access
+// are concerned, and checks requests against them with Proxmox's own error texts. They are those of version 9.1; what
+// older releases have otherwise stands beside it, and At gives the tables of one release.
 //
 // The tables are the simulator's own: they share nothing with the client, so that a misunderstanding of the client cannot
 // hide in both. A test holds them equal to the official schema, another to recordings of a real node.
@@ -23,6 +24,8 @@ type Method struct {
 	Protected  bool               // runs in pvedaemon as root
 	ProxyNode  bool               // runs on the node that the path names
 	Permission *Permission        // the declared check, made before Check; nil: only root@pam
+
+	era era
 }
 
 // Indexed is a family of numbered parameters, such as net0 to net31.
@@ -56,25 +59,11 @@ func validIndex(digits string, count int) bool {
 	return n < count
 }
 
-// Find returns the method for a request and the values of the placeholders of its path. The path is below /api2/json and
-// already unescaped; doubled and trailing slashes do not matter. A nil method means that Proxmox answers 501.
-func Find(verb, path string) (*Method, map[string]string) {
-	vars := map[string]string{}
-	leaf := tree().match(segments(path), vars)
-	if leaf == nil || leaf.verbs[verb] == nil {
-		return nil, nil
-	}
-	return leaf.verbs[verb], vars
-}
+// Find is At of the newest release and its Find.
+func Find(verb, path string) (*Method, map[string]string) { return At(Releases()[0]).Find(verb, path) }
 
-// Known reports whether any verb exists for the path.
-func Known(path string) bool {
-	leaf := tree().match(segments(path), map[string]string{})
-	return leaf != nil && len(leaf.verbs) > 0
-}
-
-// All returns every method, sorted by path and verb.
-func All() []*Method { return slices.Clone(methods()) }
+// All returns every method of the newest release, sorted by path and verb.
+func All() []*Method { return At(Releases()[0]).All() }
 
 var methods = sync.OnceValue(func() []*Method {
 	all := slices.Concat(accessMethods(), clusterMethods(), backupMethods(), poolMethods(), storageMethods(),
@@ -94,20 +83,17 @@ type branch struct {
 	verbs       map[string]*Method
 }
 
-var tree = sync.OnceValue(func() *branch {
-	root := &branch{}
-	for _, m := range methods() {
-		at := root
-		for _, s := range segments(m.Path) {
-			at = at.child(s)
-		}
-		if at.verbs == nil {
-			at.verbs = map[string]*Method{}
-		}
-		at.verbs[m.Verb] = m
+// plant puts a method where its path leads.
+func (b *branch) plant(m *Method) {
+	at := b
+	for _, s := range segments(m.Path) {
+		at = at.child(s)
 	}
-	return root
-})
+	if at.verbs == nil {
+		at.verbs = map[string]*Method{}
+	}
+	at.verbs[m.Verb] = m
+}
 
 func (b *branch) child(segment string) *branch {
 	if name, ok := strings.CutPrefix(segment, "{"); ok {

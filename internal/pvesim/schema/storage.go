@@ -18,7 +18,10 @@ func storageMethods() []*Method {
 }
 
 func storageType() *Param {
-	return choice("btrfs", "cephfs", "cifs", "dir", "esxi", "iscsi", "iscsidirect", "lvm", "lvmthin", "nfs", "pbs", "rbd", "zfs", "zfspool")
+	const gluster = "glusterfs" // the last release that has it is 8.4
+	types := []string{"btrfs", "cephfs", "cifs", "dir", "esxi", "iscsi", "iscsidirect", "lvm", "lvmthin", "nfs", "pbs", "rbd", "zfs", "zfspool"}
+	at := slices.Index(types, "iscsi")
+	return choice(types...).before(900, choice(slices.Insert(slices.Clone(types), at, gluster)...))
 }
 
 // storageIdentity is what a storage is given at its creation only.
@@ -58,6 +61,7 @@ func anyStorage() params {
 		"disable":                  flag(),
 		"format":                   choice("raw", "qcow2", "subvol", "vmdk"),
 		"is_mountpoint":            text().or("no"),
+		"maxfiles":                 integer().min(0).until(900),
 		"max-protected-backups":    integer().min(-1).or("Unlimited for users with Datastore.Allocate privilege, 5 for other users"),
 		"mkdir":                    flag().or("yes"),
 		"nodes":                    text().as("pve-node-list"),
@@ -80,7 +84,7 @@ func blockStorage() params {
 		"nowritecache":          flag(),
 		"pool":                  text(),
 		"saferemove":            flag(),
-		"saferemove-stepsize":   integer().among("1", "2", "4", "8", "16", "32").or("32"),
+		"saferemove-stepsize":   integer().among("1", "2", "4", "8", "16", "32").or("32").since(901),
 		"saferemove_throughput": text(),
 		"sparse":                flag(),
 		"tagged_only":           flag(),
@@ -106,10 +110,13 @@ func remoteStorage() params {
 		"password":               text().most(256),
 		"port":                   integer().min(1).max(65535),
 		"server":                 text().as("pve-storage-server"),
+		"server2":                text().as("pve-storage-server").until(900),
 		"skip-cert-verification": flag().or("false"),
 		"smbversion":             choice("default", "2.0", "2.1", "3", "3.0", "3.11").or("default"),
 		"subdir":                 path(),
+		"transport":              choice("tcp", "rdma", "unix").until(900),
 		"username":               text(),
+		"volume":                 text().until(900),
 	}
 }
 
@@ -181,8 +188,9 @@ func downloadMethods() []*Method {
 	file := params{
 		"checksum":           text().needs("checksum-algorithm"),
 		"checksum-algorithm": choice("md5", "sha1", "sha224", "sha256", "sha384", "sha512").needs("checksum"),
-		"content":            req(choice("iso", "vztmpl", "import").as("pve-storage-content")),
-		"filename":           req(text().most(255)),
+		"content": req(choice("iso", "vztmpl", "import").as("pve-storage-content").
+			before(803, req(choice("iso", "vztmpl").as("pve-storage-content")))),
+		"filename": req(text().most(255)),
 	}
 	fill := priv("/storage/{storage}", "Datastore.AllocateTemplate")
 	reachOut := priv("/nodes/{node}", "Sys.AccessNetwork")
@@ -198,7 +206,7 @@ func downloadMethods() []*Method {
 		post(nodeStorage+"/oci-registry-pull", when(both(fill, reachOut)), params{
 			"filename":  text().least(1).most(255),
 			"reference": req(text().like(`^` + ociRepository + `:\w[\w.-]{0,127}$`)),
-		}).root().onNode(),
+		}).root().onNode().since(901),
 	}
 }
 
@@ -211,5 +219,5 @@ const (
 
 // mayQueryURL is the right to make the node fetch something.
 func mayQueryURL() *Check {
-	return either(priv("/", "Sys.Audit", "Sys.Modify"), priv("/nodes/{node}", "Sys.AccessNetwork"))
+	return either(priv("/", "Sys.Audit", "Sys.Modify"), priv("/nodes/{node}", "Sys.AccessNetwork").from(801))
 }

@@ -18,11 +18,12 @@ func names() map[string]verifier {
 		"pve-configid":             matches(`(?i:[a-z][a-z0-9_-]+)`, "invalid configuration ID '%s'"),
 		"pve-groupid":              matches(plainName, "group name '%s' contains invalid characters"),
 		"pve-ha-resource-or-vm-id": matches(`\w+:\S+|[1-9][0-9]{2,8}`, "value does not look like a valid ha resource or vm id"),
+		"pve-ha-node":              matches(label+`(?::\d+)?`, "invalid node '%s'"),
 		"pve-iface":                verifyInterface,
 		"pve-node":                 matches(label, "value does not look like a valid node name"),
 		"pve-poolid":               matches(plainName+`(?:/`+plainName+`){0,2}`, "pool name '%s' contains invalid characters"),
-		"pve-priv":                 verifyPrivilege,
 		"pve-realm":                matches(realm, "value does not look like a valid realm"),
+		"pve-replication-job-id":   matches(`[1-9][0-9]{2,8}-\d{1,9}`, "invalid replication job id '%s'"),
 		"pve-roleid":               matches(plainName, "role name '%s' contains invalid characters"),
 		"pve-storage-id":           verifyStorageID,
 		"pve-storage-vgname":       matches(storageID, "lvm volume group name '%s' contains illegal characters"),
@@ -121,13 +122,6 @@ func verifyInterface(value string) error {
 var interfaceName = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(?i:[a-z][a-z0-9_]{1,20}(?:[:.]\d+)?)$`)
 })
-
-func verifyPrivilege(value string) error {
-	if slices.Contains(privileges(), value) {
-		return nil
-	}
-	return refuse("invalid privilege '%s'", value)
-}
 
 func verifyIP(value string) error {
 	if addr, err := netip.ParseAddr(value); err != nil || addr.Zone() != "" {

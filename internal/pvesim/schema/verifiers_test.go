@@ -46,10 +46,10 @@ func TestFormats(t *testing.T) {
 	} {
 		t.Run(tt.format, func(t *testing.T) {
 			for _, value := range tt.good {
-				require.NoError(t, checkFormat(tt.format, "x", value), "%q", value)
+				require.NoError(t, checkFormat(tt.format, "x", value, Releases()[0]), "%q", value)
 			}
 			for _, value := range tt.bad {
-				err := checkFormat(tt.format, "x", value)
+				err := checkFormat(tt.format, "x", value, Releases()[0])
 				require.Error(t, err, "%q", value)
 				require.True(t, strings.HasSuffix(err.Error(), "\n"), "Proxmox's texts end with a newline: %q", err)
 			}

@@ -1,0 +1,26 @@
+package providers
+
+import (
+	"context"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Adopter is a provider that can tell what is there to be taken over.
+type Adopter interface {
+	// Adoptable looks at the guests with these IDs, or without any at all
+	// containers that carry no marker, in the order of their IDs. An ID that is
+	// not there is an error.
+	Adoptable(ctx context.Context, ids []string) ([]Candidate, error)
+}
+
+// Candidate is a guest that may be taken over.
+type Candidate struct {
+	ID   string
+	Name string // as the host knows it
+	Node string
+	// Want conforms to the kind's schema and asks for just what is there.
+	Want cty.Value
+	Kept []string // what is there and Want cannot say: it stays
+	Why  string   // why it cannot be taken over; empty: it can
+}

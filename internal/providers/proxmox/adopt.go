@@ -1,0 +1,235 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+var _ providers.Adopter = (*Provider)(nil)
+
+// Adoptable implements providers.Adopter.
+func (p *Provider) Adoptable(ctx context.Context, ids []string) ([]providers.Candidate, error) {
+	all, err := p.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	guests, err := all.containers(ids)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*providers.Candidate, len(guests))
+	var g errgroup.Group
+	g.SetLimit(p.Parallel)
+	for i, guest := range guests {
+		g.Go(func() (err error) {
+			found[i], err = p.candidate(ctx, all, guest)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var list []providers.Candidate
+	for _, c := range found {
+		// Without IDs people mean what nobody has yet: neither they nor templates.
+		if c.Why != alreadyMarked || len(ids) > 0 {
+			list = append(list, *c)
+		}
+	}
+	return list, nil
+}
+
+// containers returns the guests with these IDs; without any all containers that
+// are no templates.
+func (l listing) containers(ids []string) ([]row, error) {
+	var guests []row
+	if len(ids) == 0 {
+		for _, r := range l.rows {
+			if r.Type == "lxc" && !bool(r.Template) {
+				guests = append(guests, r)
+			}
+		}
+		slices.SortFunc(guests, func(a, b row) int { return int(a.VMID) - int(b.VMID) })
+		return guests, nil
+	}
+	for _, id := range ids {
+		guest, found := l.guest(id)
+		if !found {
+			return nil, fmt.Errorf("there is no guest %s that can be seen", id)
+		}
+		guests = append(guests, guest)
+	}
+	return guests, nil
+}
+
+const (
+	alreadyMarked = "it carries a marker of this program already"
+	// notesLimit is what Proxmox takes as notes, in characters.
+	notesLimit = 8192
+)
+
+// candidate reads one guest whole.
+func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*providers.Candidate, error) {
+	id := fmt.Sprint(int64(guest.VMID))
+	c := &providers.Candidate{ID: id, Name: guest.Name, Node: guest.Node}
+	switch {
+	case guest.Type != "lxc":
+		c.Why = "it is a virtual machine"
+	case bool(guest.Template):
+		c.Why = "it is a template"
+	case all.isOffline(guest.Node):
+		c.Why = fmt.Sprintf("node %s is offline", guest.Node)
+	}
+	if c.Why != "" {
+		return c, nil
+	}
+	status, err := p.status(ctx, guest, nil)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := p.readConfig(ctx, guest.Node, id, fullViewOf(status))
+	if err != nil {
+		return nil, err
+	}
+	notes, marker := resource.Split(cfg.coming["description"])
+	switch {
+	case marker != (resource.Marker{}):
+		c.Why = alreadyMarked
+	case cfg.coming["lock"] != "":
+		c.Why = fmt.Sprintf("it is locked (%s)", cfg.coming["lock"])
+	case len([]rune(notes))+markerRoom > notesLimit:
+		c.Why = "its notes leave no room for the marker of this program"
+	default:
+		p.describe(c, guest, status, cfg)
+	}
+	return c, nil
+}
+
+// markerRoom is more than a marker with the blank line before it takes.
+const markerRoom = 256
+
+// describe fills in what asks for just this container.
+func (p *Provider) describe(c *providers.Candidate, guest row, status string, cfg config) {
+	kind := p.kinds["app"]
+	labels := kind.Schema.Value(map[string]cty.Value{"volume": nameVolumes(kind, cfg.current)})
+	r := newReading(kind, cfg.current, labels, cty.NilVal)
+	set := r.attrs()
+	set["host"] = cty.StringVal(p.Host)
+	set["node"] = cty.StringVal(guest.Node)
+	set["vmid"] = cty.NumberIntVal(int64(guest.VMID))
+	set["pool"] = textOrNull(guest.Pool)
+	set["running"] = cty.BoolVal(status == "running")
+	sayable := sayable(&kind.Schema, kind.Schema.Value(set), natural(kind))
+	c.Want = sayable
+	if c.Name == "" {
+		c.Name = cfg.current["hostname"]
+	}
+	c.Kept = slices.Concat(unaskedOf(kind, set, sayable, cty.NilVal), r.others(), cfg.raw)
+}
+
+// natural is what a container has that was given nothing, as it would be read.
+func natural(kind *resource.Kind) cty.Value {
+	return kind.Schema.Value(newReading(kind, naturalConfig, cty.NilVal, cty.NilVal).attrs())
+}
+
+// sayable leaves of what was read what the language has words for and does not
+// hold by itself. What breaks a rule of the language stays unsaid, and so is
+// kept as it is.
+func sayable(b *resource.Block, v, natural cty.Value) cty.Value {
+	set := map[string]cty.Value{}
+	for name, a := range b.Attrs {
+		part := resource.Attribute(v, name)
+		isNatural := !resource.Attribute(natural, name).IsNull() && resource.Attribute(natural, name).RawEquals(part)
+		holds := a.Default == cty.NilVal && isNatural && a.Role != resource.Required && name != "memory" && name != "size"
+		if a.Role == resource.Computed || a.AtCreate || isDetected(name) || isEmpty(part) || holds || a.Check != nil && a.Check(part) != "" {
+			continue
+		}
+		set[name] = part
+	}
+	for name, n := range b.Blocks {
+		part := resource.Attribute(v, name)
+		switch {
+		case part.IsNull():
+		case !n.Labelled:
+			if inner := sayable(&n.Block, part, resource.Attribute(natural, name)); saysAnything(inner) {
+				set[name] = inner
+			}
+		default:
+			set[name] = sayableLabels(n, part)
+		}
+	}
+	return b.Value(set)
+}
+
+func sayableLabels(n *resource.Nested, parts cty.Value) cty.Value {
+	said := map[string]cty.Value{}
+	for label, part := range parts.AsValueMap() {
+		inner := sayable(&n.Block, part, naturalPart)
+		isWhole := true
+		for name, a := range n.Attrs {
+			isNeeded := a.Role == resource.Required || a.HostDefault != "" // none is not to become the host's default
+			isWhole = isWhole && !(isNeeded && resource.Attribute(inner, name).IsNull())
+		}
+		if isWhole && label != "" {
+			said[label] = inner
+		}
+	}
+	if len(said) == 0 {
+		return cty.MapValEmpty(n.Block.Type())
+	}
+	return cty.MapVal(said)
+}
+
+// naturalPart holds what blocks with a label have by themselves.
+var naturalPart = cty.ObjectVal(map[string]cty.Value{
+	"acl": cty.False, "quota": cty.False, "replicate": cty.True, "read_only": cty.False, "shared": cty.False,
+	"firewall": cty.False, "link_down": cty.False, "deny_write": cty.False,
+})
+
+func saysAnything(object cty.Value) bool {
+	for _, v := range object.AsValueMap() {
+		if !isEmpty(v) {
+			return true
+		}
+	}
+	return false
+}
+
+var notInLabels = regexp.MustCompile(`[^a-zA-Z0-9_-]+`)
+
+// nameVolumes gives each mount point that is a volume a name: the last part of
+// its path, or with an earlier one of that name its slot. What is mounted where
+// another one is stays without.
+func nameVolumes(kind *resource.Kind, values map[string]string) cty.Value {
+	names, paths := map[string]cty.Value{}, map[string]bool{}
+	for _, slot := range slots(values, "mp") {
+		line := pve.ParseLine(values[slot], "volume")
+		where := line.Value("mp")
+		if strings.HasPrefix(line.Value("volume"), "/") || where == "" || paths[path.Clean(where)] {
+			continue
+		}
+		paths[path.Clean(where)] = true
+		name := strings.Trim(notInLabels.ReplaceAllString(path.Base(where), "-"), "-")
+		if _, taken := names[name]; taken || name == "" {
+			name = slot
+		}
+		names[name] = kind.Schema.Blocks["volume"].Value(map[string]cty.Value{
+			"path": cty.StringVal(where), "volid": cty.StringVal(line.Value("volume")),
+		})
+	}
+	if len(names) == 0 {
+		return cty.MapValEmpty(kind.Schema.Blocks["volume"].Block.Type())
+	}
+	return cty.MapVal(names)
+}

@@ -1,0 +1,219 @@
+package proxmox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/resource"
+)
+
+// answers are what the host said to the questions that proposals raise. What
+// was not asked, or found no answer, is missing, and then nothing is checked.
+type answers struct {
+	rights    rights                       // nil: not known
+	grantee   func() grantee               // asked for only when something is missing
+	bridges   map[string]map[string]bridge // by node and name
+	templates map[place]map[origin]noTemplate
+	strangers []claimed       // what guests of others have, in the order of their VMIDs
+	hidden    map[string]bool // VMIDs that are taken by guests the listing leaves out
+}
+
+// bridge is a bridge of a node, as far as it may be used by us.
+type bridge struct {
+	vlanAware *bool  // nil: the host does not say
+	mtu       int    // 0: the host does not say
+	address   string // of the node on it, without prefix length; may be empty
+}
+
+// ask puts the questions, many at once.
+func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []providers.Proposal) answers {
+	a := answers{}
+	a.grantee = func() grantee { return p.grantee(ctx, a.rights) }
+	if p.Client == nil || len(proposals) == 0 {
+		return a
+	}
+	questions := []func(){}
+	if !p.Client.IsRoot() {
+		questions = append(questions, func() { a.rights = p.askRights(ctx, "") })
+	}
+	nodes := bridgedNodes(survey, proposals)
+	bridges := make([]map[string]bridge, len(nodes))
+	for i, node := range nodes {
+		questions = append(questions, func() { bridges[i] = p.askBridges(ctx, node) })
+	}
+	specs := templateSpecs(survey, proposals)
+	places := slices.SortedFunc(maps.Keys(specs), comparePlaces)
+	missing := make([]map[origin]noTemplate, len(places))
+	for i, at := range places {
+		questions = append(questions, func() { missing[i] = p.askTemplates(ctx, at, specs[at]) })
+	}
+	ids := askedIDs(survey, proposals)
+	taken := make([]bool, len(ids))
+	for i, id := range ids {
+		questions = append(questions, func() { taken[i], _ = p.isTaken(ctx, id) }) // without an answer it counts as free
+	}
+	var strangers []resource.Guest
+	if bringsClaims(proposals) {
+		strangers = others(survey, proposals)
+	}
+	claims := make([][]claimed, len(strangers))
+	for i, g := range strangers {
+		questions = append(questions, func() { claims[i] = p.askStranger(ctx, g) })
+	}
+	overlap(p.Parallel, len(questions), func(i int) { questions[i]() })
+
+	a.bridges, a.templates, a.hidden = map[string]map[string]bridge{}, map[place]map[origin]noTemplate{}, map[string]bool{}
+	for i, node := range nodes {
+		if bridges[i] != nil {
+			a.bridges[node] = bridges[i]
+		}
+	}
+	for i, at := range places {
+		a.templates[at] = missing[i]
+	}
+	for i, id := range ids {
+		a.hidden[id] = taken[i]
+	}
+	a.strangers = slices.Concat(claims...)
+	return a
+}
+
+// bridgedNodes returns the nodes whose bridges matter: where an interface is
+// new or changes, or where a container with interfaces goes to.
+func bridgedNodes(survey resource.Survey, proposals []providers.Proposal) []string {
+	nodes := map[string]bool{}
+	for _, proposal := range proposals {
+		if proposal.Addr.Kind != "app" || proposal.Delete || !proposal.Create && !changes(proposal, "network", "node") {
+			continue
+		}
+		if n := survey.Node(nodeOf(survey, proposal.Want)); n != nil && n.Online && len(sortedLabels(proposal.Want.Want, "network")) > 0 {
+			nodes[n.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(nodes))
+}
+
+// askBridges returns the bridges of a node that we may use, nil when it does
+// not say. That a bridge of Linux knows VLANs stands in its row; that it does not
+// is told only by a row of another bridge that does.
+func (p *Provider) askBridges(ctx context.Context, node string) map[string]bridge {
+	var rows []struct {
+		Iface, Type, Address string
+		MTU                  pve.Int
+		VLANAware            *pve.Bool `json:"bridge_vlan_aware"`
+	}
+	query := url.Values{"type": {"any_bridge"}}
+	if p.Client.Read(ctx, pve.Path("nodes", node, "network"), query, &rows) != nil {
+		return nil
+	}
+	tells := false
+	for _, r := range rows {
+		tells = tells || r.VLANAware != nil
+	}
+	found := map[string]bridge{}
+	for _, r := range rows {
+		b := bridge{mtu: int(r.MTU), address: r.Address}
+		if aware := r.VLANAware != nil && bool(*r.VLANAware); tells && r.Type == "bridge" {
+			b.vlanAware = &aware
+		}
+		found[r.Iface] = b
+	}
+	return found
+}
+
+// templateSpecs returns the templates that are to be fetched, and the files that
+// have to be there, by where.
+func templateSpecs(survey resource.Survey, proposals []providers.Proposal) map[place][]origin {
+	specs := map[place][]origin{}
+	for _, proposal := range proposals {
+		from, _ := originOf(proposal.Want.Want)
+		at := place{resource.Text(proposal.Want.Want, "node"), resource.Text(proposal.Want.Want, "storage")}
+		if proposal.Addr.Kind == "app" {
+			at = place{nodeOf(survey, proposal.Want), storageOf(from.spec)}
+		}
+		isMeant := proposal.Addr.Kind == "template" || proposal.Addr.Kind == "app" && proposal.Create && isVolumeID(from.spec)
+		n := survey.Node(at.node)
+		if isMeant && from.attr == "template" && (n == nil || n.Online) {
+			specs[at] = append(specs[at], from)
+		}
+	}
+	return specs
+}
+
+// askTemplates returns which of the specs nobody could fetch, and which of the
+// files are not there. One list of each answers for all of them.
+func (p *Provider) askTemplates(ctx context.Context, at place, specs []origin) map[origin]noTemplate {
+	index := sync.OnceValues(func() ([]appliance, error) { return p.templates.index(ctx, at.node) })
+	files := sync.OnceValues(func() ([]string, error) { return p.templates.files(ctx, at) })
+	missing := map[origin]noTemplate{}
+	for _, from := range specs {
+		var none noTemplate
+		if isVolumeID(from.spec) {
+			if there, err := files(); err == nil && !slices.Contains(there, from.spec) {
+				missing[from] = noTemplate{from.spec, near(from.spec, there)}
+			}
+		} else if entries, err := index(); err == nil {
+			if _, err := inIndex(entries, from.spec); errors.As(err, &none) {
+				missing[from] = none
+			}
+		}
+	}
+	return missing
+}
+
+func comparePlaces(a, b place) int {
+	return cmp.Or(strings.Compare(a.node, b.node), strings.Compare(a.storage, b.storage))
+}
+
+// askedIDs returns the VMIDs that new containers ask for and that no listed
+// guest has: guests of others may be there that we may not see.
+func askedIDs(survey resource.Survey, proposals []providers.Proposal) []string {
+	listed := map[string]bool{}
+	for _, g := range survey.Guests {
+		listed[strconv.Itoa(g.ID)] = true
+	}
+	ids := map[string]bool{}
+	for _, proposal := range proposals {
+		id := numberText(resource.Attribute(proposal.Want.Want, "vmid"))
+		if proposal.Addr.Kind == "app" && proposal.Create && id != "" && !listed[id] {
+			ids[id] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// others returns the guests of the survey that are neither known as ours nor
+// about to be changed or to go.
+func others(survey resource.Survey, proposals []providers.Proposal) []resource.Guest {
+	concerned := map[string]bool{}
+	for _, proposal := range proposals {
+		if !proposal.Create || proposal.Prior != nil {
+			concerned[priorID(proposal)] = true
+		}
+	}
+	var all []resource.Guest
+	for _, g := range survey.Guests {
+		node := survey.Node(g.Node)
+		if g.Ours == nil && !concerned[strconv.Itoa(g.ID)] && node != nil && node.Online {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+// priorID returns the VMID that a proposal's container has before the change.
+func priorID(proposal providers.Proposal) string {
+	if proposal.Prior != nil {
+		return proposal.Prior.ID
+	}
+	return proposal.ID
+}
