@@ -171,7 +171,7 @@ func TestObserveTellsWhatIsMadeAnew(t *testing.T) {
 		{[]addr.Addr{desired[3].Addr, at("a")}, []string{"thing.a", `thing.many["y"]`}},
 	} {
 		one.targets = nil
-		_, err := inventory.Observe(t.Context(), providers.Set{"one": one}, desired, recorded(), c.anew...)
+		_, err := inventory.Ask{Anew: c.anew}.Observe(t.Context(), providers.Set{"one": one}, desired, recorded())
 		require.NoError(t, err)
 		var anew []string
 		for _, target := range one.targets[0] {
