@@ -174,6 +174,9 @@ func (w *work) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := w.hasTakenEffect(ctx, c); err != nil {
+		return err
+	}
 	if err := w.setPool(ctx, c); err != nil {
 		return err
 	}
