@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
@@ -69,4 +70,25 @@ func (w *work) hasTakenEffect(ctx context.Context, c *change) error {
 		err = fmt.Errorf("container %s was started meanwhile: some of the change may wait for its next restart", w.job.ID)
 	}
 	return err
+}
+
+// bringIntoForce applies what still waits for a stop on volumes that are to
+// move, as it does after the node of a running container died: the next start
+// would bring back the line, with a volume that has moved away. Any change of a
+// container that does not run applies all that waits.
+func (w *work) bringIntoForce(ctx context.Context, c *change) error {
+	if len(c.move) == 0 || w.guest.Status == "running" {
+		return nil
+	}
+	cfg, err := w.p.readConfig(ctx, w.guest.Node, w.job.ID, withWaiting)
+	if err != nil {
+		return err
+	}
+	for _, slot := range cfg.waiting {
+		if _, moves := c.move[slot]; moves && cfg.coming[slot] != "" {
+			w.cfg = cfg
+			return w.put(ctx, url.Values{slot: {cfg.coming[slot]}})
+		}
+	}
+	return nil
 }
