@@ -48,7 +48,9 @@ var naturalConfig = map[string]string{"memory": "512", "swap": "512", "rootfs": 
 
 // isFact reports whether an attribute tells what the container is rather than
 // what anybody chose.
-func isFact(name string) bool { return name == "hostname" || name == "unprivileged" || isDetected(name) }
+func isFact(name string) bool {
+	return name == "hostname" || name == "unprivileged" || isDetected(name)
+}
 
 // isDetected reports whether Proxmox finds an attribute out by itself when it
 // makes a container.
