@@ -153,6 +153,36 @@ func TestTargetsCarryWhatMakesThemOurs(t *testing.T) {
 }
 
 // TestHostsAreLookedAtAtTheSameTime lets no host answer before all were asked:
+// What is to be made anew is looked at as such, by its own address or that of its
+// block.
+func TestObserveTellsWhatIsMadeAnew(t *testing.T) {
+	one := &host{name: "one"}
+	key := func(k string) resource.Resource {
+		return resource.Resource{Addr: addr.Addr{Kind: "thing", Name: "many", Key: k}, Host: "one"}
+	}
+	desired := []resource.Resource{wanted("a", "one"), wanted("b", "one"), key(`"x"`), key(`"y"`)}
+	for _, c := range []struct {
+		anew []addr.Addr
+		want []string
+	}{
+		{nil, nil},
+		{[]addr.Addr{at("b")}, []string{"thing.b"}},
+		{[]addr.Addr{at("many")}, []string{`thing.many["x"]`, `thing.many["y"]`}},
+		{[]addr.Addr{desired[3].Addr, at("a")}, []string{"thing.a", `thing.many["y"]`}},
+	} {
+		one.targets = nil
+		_, err := inventory.Ask{Anew: c.anew}.Observe(t.Context(), providers.Set{"one": one}, desired, recorded())
+		require.NoError(t, err)
+		var anew []string
+		for _, target := range one.targets[0] {
+			if target.Anew {
+				anew = append(anew, target.Addr.String())
+			}
+		}
+		require.Equal(t, c.want, anew)
+	}
+}
+
 // one after the other they would wait for ever, which the bubble reports.
 func TestHostsAreLookedAtAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -210,6 +240,24 @@ func TestAHostThatIsNotInTheConfigurationIsUnknown(t *testing.T) {
 	require.Equal(t, sold, inv.Seen[at("left")])
 	require.Equal(t, resource.Present, inv.Seen[at("stays")].Presence)
 	require.NotContains(t, inv.Surveys, "sold")
+}
+
+// What an earlier run may have done to a thing is not known as long as its step
+// is open, whatever the look shows; a better reason is kept.
+func TestWhatIsLeftOpenIsUnknown(t *testing.T) {
+	one := &host{name: "one"}
+	st := recorded(object("changed", "one"), object("sold", "sold"), object("other", "one"))
+	for _, name := range []string{"changed", "made", "sold", "nobody-wants-it"} {
+		st.Open = append(st.Open, state.Intent{Addr: at(name), ID: "100"})
+	}
+	inv, err := inventory.Observe(t.Context(), providers.Set{"one": one}, []resource.Resource{wanted("made", "one"), wanted("other", "one")}, st)
+	require.NoError(t, err)
+	unknown := resource.Seen{Presence: resource.Unknown, Why: "what an earlier run did to it (100) is not known yet"}
+	require.Equal(t, unknown, inv.Seen[at("changed")])
+	require.Equal(t, unknown, inv.Seen[at("made")])
+	require.Equal(t, `host "sold" is not in the configuration`, inv.Seen[at("sold")].Why)
+	require.Equal(t, resource.Present, inv.Seen[at("other")].Presence)
+	require.NotContains(t, inv.Seen, at("nobody-wants-it"))
 }
 
 func TestALookEndsWithItsContext(t *testing.T) {

@@ -1,8 +1,11 @@
 package proxmox
 
 import (
+	"io"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -117,6 +120,20 @@ func TestSwitchToAutomaticRestarts(t *testing.T) {
 			require.Empty(t, l.see(&want, &made).Pending)
 		})
 	}
+}
+
+// Of a container that was taken over, what somebody else lets wait goes on
+// waiting.
+func TestTakingOverRestartsNothing(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l, _ := rootLab(t, settingsSeed())
+		want := app("web", values{"vmid": whole(2000)})
+		l.create(want, 2000)
+		l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"timezone": {"UTC"}})
+		seen := l.see(&want, nil)
+		require.Equal(t, []string{"timezone"}, seen.Pending)
+		require.Equal(t, resource.Record, heaviest(resource.Diff(kindOfApp(), nil, want, seen, resource.Sealer{})))
+	})
 }
 
 // A delete of a setting with a waiting value is lost on a node. So the value is
@@ -253,5 +270,38 @@ func TestChangesDespiteAnError(t *testing.T) {
 		}))
 		l.change(app("web", values{"running": cty.False, "memory": mebis(256)}), made)
 		require.Equal(t, "256", l.config("2000")["memory"])
+	})
+}
+
+// refusing answers a change of a configuration with an error, at a moment when
+// somebody else changes something.
+type refusing struct {
+	http.RoundTripper
+	meanwhile func()
+}
+
+func (r refusing) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Method != http.MethodPut {
+		return r.RoundTripper.RoundTrip(request)
+	}
+	r.meanwhile()
+	return &http.Response{StatusCode: 500, Status: "500 no", Body: io.NopCloser(strings.NewReader(`{"data":null,"message":"no\n"}`))}, nil
+}
+
+// An error after which the change is not there is an error, whatever else has
+// changed.
+func TestChangesThatWereNotMade(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", nil), 2000)
+		l.Client = newLab(t, l.sim, refusing{l.sim.Transport(), func() {
+			require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.SetConfig(2000, "cores", "3") }))
+		}}).Client
+		want := app("web", values{"memory": mebis(256)})
+		edits, seen := l.edits(want, made)
+		job := l.job(want, "2000")
+		job.Prior, job.Edits, job.Digest = &made, edits, seen.Digest
+		_, err := l.Update(t.Context(), job)
+		require.ErrorContains(t, err, "no")
 	})
 }

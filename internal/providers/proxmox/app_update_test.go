@@ -109,6 +109,10 @@ func TestChangesOfAStoppedApp(t *testing.T) {
 	}{
 		{"time zone", nil, values{"timezone": str("UTC")}, "live", "timezone: UTC"},
 		{"a volume comes", nil, oneVolume(nil), "live", "mp0: mp=/data"},
+		{"tags go, and no blank stays", values{"tags": textSet([]string{"a"})}, nil, "live", "tags: -"},
+		{"dns goes, and no blank stays", values{"dns": object("dns", values{"servers": texts([]string{"9.9.9.9"})})}, nil, "live", "nameserver: -"},
+		{"features go, and no blank stays", values{"features": object("features", values{"nesting": cty.True})}, nil, "live", "features: -"},
+		{"the start order goes", values{"startup": object("startup", values{"order": whole(1)})}, nil, "live", "startup: -"},
 		{"a volume goes for good", oneVolume(values{"on_remove": str("destroy")}), without("volume"), "live", "unused0: -"},
 	} {
 		timeless(t, c.name, func(t *testing.T) {

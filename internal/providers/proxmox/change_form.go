@@ -80,20 +80,6 @@ func setKeys(form url.Values, name string, keys []string) {
 	}
 }
 
-// waitsAfter reports whether what an edit changes is not in force when the
-// configuration is as it should be, so that it takes a restart.
-func (c *change) waitsAfter(e resource.Edit) bool {
-	if e.Path[0] == "restart" {
-		return true // what waits was brought in by other edits than these
-	}
-	key := c.keyOf(e.Path)
-	target, touched := c.targets()[key]
-	if !touched {
-		target = c.cfg.coming[key]
-	}
-	return target != c.cfg.current[key]
-}
-
 // keyOf returns the key of the configuration that holds an attribute; "" when
 // none does.
 func (c *change) keyOf(path resource.Path) string {

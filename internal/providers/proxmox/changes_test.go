@@ -34,7 +34,7 @@ func drawRows(t *rapid.T, what string) map[string]int {
 // with returns a wish with the chosen settings. What is always there is not
 // taken away, and what can only grow does not shrink.
 func withRows(want resource.Resource, chosen map[string]int, atLeast map[string]int) resource.Resource {
-	schema := &appKind().Schema
+	schema := &kindOfApp().Schema
 	for _, name := range slices.Sorted(maps.Keys(settings())) {
 		row, path, n := settings()[name], pathOf(name), chosen[name]
 		_, isChosen := chosen[name]
@@ -157,7 +157,7 @@ func (l *lab) held() map[string]string {
 // drawChange returns a wish with other values for some of the settings that
 // need no volume to be there.
 func drawChange(t *rapid.T, want resource.Resource) resource.Resource {
-	schema := &appKind().Schema
+	schema := &kindOfApp().Schema
 	chosen := drawRows(t, "change")
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {
 		row, path, n := settings()[name], resource.Path(strings.Split(name, ".")), chosen[name]

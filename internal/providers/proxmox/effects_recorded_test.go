@@ -131,7 +131,7 @@ func (n *node) learn(t *testing.T, after []recordedExchange) (waiting map[string
 // judged returns what the table says of a change of the configuration: the
 // heaviest effect, and whether only root@pam may make it.
 func judged(before, after map[string]string, runs bool) (effect resource.Effect, rootOnly bool, paths []string) {
-	kind := appKind()
+	kind := kindOfApp()
 	was, is := attrsOf(kind, before, cty.NilVal, cty.NilVal), attrsOf(kind, after, cty.NilVal, cty.NilVal)
 	if slices.Equal(slots(before, "mp"), slots(after, "mp")) { // a volume keeps its name when its path changes
 		is = attrsOf(kind, after, cty.NilVal, was)

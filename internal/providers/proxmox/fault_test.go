@@ -152,7 +152,7 @@ func TestVirtualMachinesAreNeverTouched(t *testing.T) {
 // An app that Proxmox protects is not removed.
 func TestProtectionIsRespected(t *testing.T) {
 	l := openLab(t, pvesim.Options{})
-	want := app("web", values{"protection": boolean("1", false)})
+	want := app("web", values{"protection": cty.True})
 	made := l.create(want, 2000)
 	job := l.job(resource.Resource{Addr: want.Addr, Host: "pve"}, "2000")
 	job.Prior = &made

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/pvesim"
@@ -46,7 +47,7 @@ func TestHighAvailabilityIsWaitedFor(t *testing.T) {
 		want               string
 	}{
 		{"it migrates", "/migrate", "hamigrate", values{"node": str("pve2")}, func(e *pvesim.Edit) { e.Move(2000, "pve2") }, ""},
-		{"it stops", "/shutdown", "hastop", values{"running": boolean("0", true)}, func(e *pvesim.Edit) { e.SetRunning(2000, false) }, ""},
+		{"it stops", "/shutdown", "hastop", values{"running": cty.False}, func(e *pvesim.Edit) { e.SetRunning(2000, false) }, ""},
 		{"it never does", "/migrate", "hamigrate", values{"node": str("pve2")}, func(*pvesim.Edit) {}, "high availability"},
 	} {
 		timeless(t, c.name, func(t *testing.T) {

@@ -19,8 +19,8 @@ const (
 
 // nodeConfig makes a configuration such as a real node can hold of container
 // 2000: everything its files, older releases, its web page and people with an
-// editor put there, as /config and /pending show it. Raw lines of lxc have
-// their own names as keys, with line breaks between several values.
+// editor put there, as /config and /pending show it. The lines of lxc itself are
+// under "lxc", as the simulator keeps them.
 func nodeConfig(t *rapid.T, of release) map[string]string {
 	g := &generator{T: t, of: of, cfg: map[string]string{}}
 	g.scalars()
@@ -87,8 +87,7 @@ func (g *generator) scalars() {
 	g.option("lock", "backup", "snapshot", "mounted")
 	g.option("parent", "before-upgrade")
 	g.option("template", "1", "0")
-	g.option("lxc.apparmor.profile", "unconfined")
-	g.option("lxc.mount.entry", "/srv srv none bind 0 0\n/opt opt none bind,ro 0 0")
+	g.option("lxc", "lxc.apparmor.profile = unconfined", "lxc.mount.entry = /srv srv none bind 0 0\nlxc.mount.entry = /opt opt none bind,ro 0 0")
 }
 
 func (g *generator) texts() {

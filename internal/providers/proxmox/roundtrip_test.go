@@ -17,7 +17,7 @@ import (
 
 // readAlone reads a configuration of which nobody has named anything.
 func readAlone(values map[string]string) (attrs cty.Value, unmanaged []string) {
-	kind := appKind()
+	kind := kindOfApp()
 	r := newReading(kind, values, cty.NilVal, cty.NilVal)
 	return kind.Schema.Value(r.attrs()), r.others()
 }
@@ -25,7 +25,7 @@ func readAlone(values map[string]string) (attrs cty.Value, unmanaged []string) {
 // withoutRaw leaves out what /config shows apart from the settings.
 func withoutRaw(cfg map[string]string) map[string]string {
 	cfg = maps.Clone(cfg)
-	maps.DeleteFunc(cfg, func(key, _ string) bool { return strings.HasPrefix(key, "lxc.") })
+	delete(cfg, "lxc")
 	return cfg
 }
 
@@ -91,7 +91,7 @@ func (p piece) saysNothing() bool {
 func TestWhatIsReadCanBeWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		attrs, _ := readAlone(withoutRaw(nodeConfig(t, tomorrow)))
-		requireWritable(t, nil, &appKind().Schema, attrs)
+		requireWritable(t, nil, &kindOfApp().Schema, attrs)
 	})
 }
 
@@ -123,7 +123,7 @@ func wished(attrs cty.Value, more values) resource.Resource {
 	maps.Copy(set, values{"host": str("pve"), "node": str("pve1"), "vmid": whole(2000), "restart": str("auto")})
 	maps.Copy(set, more)
 	want := app("web", nil)
-	want.Want = withoutComputed(&appKind().Schema, cty.ObjectVal(set))
+	want.Want = withoutComputed(&kindOfApp().Schema, cty.ObjectVal(set))
 	return want
 }
 
@@ -179,7 +179,7 @@ func TestWhatIsThereIsNoDifference(t *testing.T) {
 		want := wished(attrs, values{"running": cty.BoolVal(runs)})
 		seen := l.see(&want, nil)
 		require.Equal(t, resource.Present, seen.Presence, seen.Why)
-		for _, e := range resource.Diff(appKind(), nil, want, seen, resource.Sealer{}) {
+		for _, e := range resource.Diff(kindOfApp(), nil, want, seen, resource.Sealer{}) {
 			require.Equal(t, resource.Record, e.Effect, "%s: %#v -> %#v", e.Path, e.Old, e.New)
 		}
 		edits, _ := l.edits(want, record(want, seen.Object))

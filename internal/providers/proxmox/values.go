@@ -7,7 +7,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
@@ -27,13 +26,6 @@ func numberOrNull(text string) cty.Value {
 		return cty.NullVal(cty.Number)
 	}
 	return v
-}
-
-func boolean(text string, otherwise bool) cty.Value {
-	if text == "" {
-		return cty.BoolVal(otherwise)
-	}
-	return cty.BoolVal(pve.IsOn(text))
 }
 
 // mebibyteValue returns bytes of a number of MiB.
