@@ -56,8 +56,10 @@ func (p *Provider) Settle(ctx context.Context, target providers.Target, task str
 	}
 }
 
-// seeNow looks at a target that a step was at work on until just now, and before
-// that whether a task still is.
+// seeNow looks at a target that a step was at work on until just now, and whether
+// a task still is. A create that ends between the listing and the look at the
+// container itself, with its pool, counts as still at work: what is not seen of
+// it would not be recorded as ours.
 func (p *Provider) seeNow(ctx context.Context, target providers.Target) (seen resource.Seen, isWorkedOn bool, err error) {
 	all, err := p.list(ctx)
 	if err != nil {
@@ -69,7 +71,14 @@ func (p *Provider) seeNow(ctx context.Context, target providers.Target) (seen re
 		prior.Changed = p.Now() // the listing's status may be older than what the task did
 		target.Prior = &prior
 	}
-	return p.see(ctx, all, p.listJobsOnce(), target), isWorkedOn, nil
+	seen = p.see(ctx, all, p.listJobsOnce(), target)
+	after, err := p.list(ctx)
+	if err != nil {
+		return seen, false, err
+	}
+	was, _ := all.guest(appID(target))
+	is, _ := after.guest(appID(target))
+	return seen, isWorkedOn || was.Pool != is.Pool || was.Node != is.Node, nil
 }
 
 // ourTasks are the types of the tasks that a step may have left at work on a
