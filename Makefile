@@ -4,14 +4,18 @@
 GO      ?= go
 RACE    := $(if $(shell command -v gcc 2>/dev/null),-race,)
 FUZZ    ?= 10s
+FUZZ_CI := internal/providers/proxmox/pve:FuzzLine internal/providers/proxmox/pve:FuzzTaskLog internal/calendar:FuzzEvent
 
-.PHONY: build test demo bench check fmt golden fuzz clean
+.PHONY: build test soak demo bench check fmt golden fuzz fuzz-ci clean
 
 build: ## writes bin/proximity
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/proximity ./cmd/proximity
 
-test: build ## every test
-	$(GO) test $(RACE) -timeout 14m ./...
+test: build ## every test, and what they report of themselves
+	$(GO) test -json $(RACE) -timeout 14m ./... | $(GO) run ./internal/testreport
+
+soak: ## ten thousand fault schedules; one that fails prints how to replay it
+	$(GO) test ./internal/faultschedule -run TestSchedules -timeout 60m -v -schedules 10000
 
 demo: build ## a whole estate on the embedded simulator, in a minute
 	@sh examples/demo.sh bin/proximity
@@ -36,6 +40,10 @@ fuzz: ## each fuzz target for FUZZ
 	@$(GO) list ./... | while read -r p; do \
 	  $(GO) test -list '^Fuzz' $$p | grep '^Fuzz' | while read -r f; do \
 	    $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done || exit 1; done
+
+fuzz-ci: ## config lines, task logs and calendar events, half a minute each
+	@for t in $(FUZZ_CI); do test -d "$${t%:*}" || continue; \
+	  $(GO) test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s "./$${t%:*}" || exit 1; done
 
 clean:
 	rm -rf bin examples/*/.proximity examples/*/proximity.state.*

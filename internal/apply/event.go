@@ -59,7 +59,8 @@ type NotStarted struct {
 	Change *plan.Change
 }
 
-// Recovered: what an earlier run left open was settled before this one began.
+// Recovered: what an earlier run left open was looked at before this one began,
+// and settled if that was possible.
 type Recovered struct {
 	Addr addr.Addr
 	Text string // what was found and done about it

@@ -15,33 +15,43 @@ type Settled struct {
 	// Object is what is there now and is ours; nil when there is nothing.
 	Object *resource.Object
 	Text   string // what was found and done about it, for people
+	// Open tells that nothing could be found out: the intent stays, and until
+	// then its resource counts as unknown.
+	Open bool
 }
 
 // Look finds out what became of the steps that an earlier run left open. It
 // waits for tasks that still run, and changes nothing. The kinds and providers
-// are those of the configuration; a host that is no longer there is an error,
-// since nothing may be concluded without looking.
+// are those of the configuration. Nothing is concluded without looking: what
+// is on a node that is down, or on a host that cannot be asked, stays open. The
+// error is the context's.
 func Look(ctx context.Context, st *state.State, set providers.Set, kinds map[string]*resource.Kind) ([]Settled, error) {
 	var all []Settled
 	for _, intent := range st.Open {
 		settled, err := look(ctx, st, intent, set, kinds)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
 			return nil, fmt.Errorf("%s was left open by an earlier run: %w", intent.Addr, err)
+		case err != nil:
+			settled = Settled{Intent: intent, Open: true, Text: err.Error() + "; it stays as it is until that is known"}
 		}
 		all = append(all, settled)
 	}
 	return all, nil
 }
 
-// Recover is Look, and writes down what was found.
+// Recover is Look, and writes down what was found. What stays open stays in the
+// session's state.
 func Recover(ctx context.Context, session *state.Session, set providers.Set, kinds map[string]*resource.Kind, o Observer) error {
 	all, err := Look(ctx, session.State(), set, kinds)
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		if err := session.Done(context.WithoutCancel(ctx), s.Intent.Seq, s.Intent.Addr, s.Object); err != nil {
-			return err
+		if !s.Open {
+			if err := session.Done(context.WithoutCancel(ctx), s.Intent.Seq, s.Intent.Addr, s.Object); err != nil {
+				return err
+			}
 		}
 		if o != nil {
 			o.Observe(Recovered{s.Intent.Addr, s.Text})
@@ -53,14 +63,17 @@ func Recover(ctx context.Context, session *state.Session, set providers.Set, kin
 // Settle returns the state as Recover would leave it, without writing.
 func Settle(st *state.State, all []Settled) *state.State {
 	st = st.Clone()
+	st.Open = nil
 	for _, s := range all {
-		if s.Object == nil {
+		switch {
+		case s.Open:
+			st.Open = append(st.Open, s.Intent)
+		case s.Object == nil:
 			delete(st.Objects, s.Intent.Addr)
-		} else {
+		default:
 			st.Objects[s.Intent.Addr] = *s.Object
 		}
 	}
-	st.Open = nil
 	return st
 }
 

@@ -150,6 +150,7 @@ func TestRecoverRecordsWhatIsThere(t *testing.T) {
 	}
 }
 
+// What cannot be looked at stays open, run after run, and holds up nothing else.
 func TestRecoverConcludesNothingWithoutLooking(t *testing.T) {
 	for name, c := range map[string]struct {
 		set  providers.Set
@@ -162,19 +163,44 @@ func TestRecoverConcludesNothingWithoutLooking(t *testing.T) {
 		for _, op := range []state.Op{state.Put, state.Drop} {
 			t.Run(name+", "+string(op), func(t *testing.T) {
 				store := leftOpen(t, op, "100", "n")
+				for range 3 {
+					_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+					require.NoError(t, err)
+					before := s.State()
+					foreseen, err := apply.Look(t.Context(), before, c.set, kinds)
+					require.NoError(t, err)
+					l := &log{}
+					require.NoError(t, apply.Recover(t.Context(), s, c.set, kinds, l))
+					require.Equal(t, []string{"recovered a: " + c.want + "; it stays as it is until that is known"}, l.lines)
+					require.Equal(t, before, s.State())
+					require.Equal(t, before, apply.Settle(before, foreseen))
+					require.Len(t, s.State().Open, 1, "the intent stays for the next run")
+					// Something else happens, so that the journal is folded.
+					seq, err := s.Begin(t.Context(), state.Intent{Addr: at("z"), Op: state.Drop, Host: "pve", At: long})
+					require.NoError(t, err)
+					require.NoError(t, s.Done(t.Context(), seq, at("z"), nil))
+					require.NoError(t, s.Close(t.Context()))
+				}
 				_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
 				require.NoError(t, err)
-				before := s.State()
-				l := &log{}
-				err = apply.Recover(t.Context(), s, c.set, kinds, l)
-				require.EqualError(t, err, "thing.a was left open by an earlier run: "+c.want)
-				require.Empty(t, l.lines)
-				require.Equal(t, before, s.State())
-				require.Len(t, s.State().Open, 1, "the intent stays for the next run")
+				gone := providers.Set{"pve": &settling{seen: resource.Seen{Presence: resource.Gone}}}
+				require.NoError(t, apply.Recover(t.Context(), s, gone, kinds, nil))
+				require.Empty(t, s.State().Open, "once it can be looked at it is settled")
 				require.NoError(t, s.Close(t.Context()))
 			})
 		}
 	}
+}
+
+func TestRecoverEndsWithItsContext(t *testing.T) {
+	store := leftOpen(t, state.Put, "", "")
+	_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = apply.Recover(ctx, s, providers.Set{"pve": &settling{err: ctx.Err()}}, kinds, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "thing.a was left open by an earlier run")
 }
 
 func TestRecoverIsWrittenDownAlthoughInterrupted(t *testing.T) {

@@ -273,6 +273,11 @@ func (d *decoder) labelled(name string, n *resource.Nested, b *body, vars variab
 					WithHint("labels = [%s.key]", name))
 				return
 			}
+			if n.CheckLabel != nil {
+				if why := n.CheckLabel(label); why != "" {
+					d.problems = append(d.problems, diag.Errorf(&s.at, "invalid label", "%s: %q %s", name, label, why))
+				}
+			}
 			values[label] = d.block(&n.Block, s.body, vars)
 		})
 	}

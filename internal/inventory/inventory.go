@@ -37,8 +37,10 @@ func (ask Ask) extend(t *providers.Target) {
 }
 
 // Observe looks at the wanted resources and the recorded objects. What is
-// recorded on a host that has no provider is Unknown. Hosts that could not be
-// reached are an error, all of them together, in the order of their names.
+// recorded on a host that has no provider is Unknown, and so is what an earlier
+// run has begun to change and nobody could find out about since. Hosts that
+// could not be reached are an error, all of them together, in the order of
+// their names.
 func Observe(ctx context.Context, set providers.Set, desired []resource.Resource, st *state.State) (Inventory, error) {
 	return Ask{}.Observe(ctx, set, desired, st)
 }
@@ -83,7 +85,18 @@ func (ask Ask) Observe(ctx context.Context, set providers.Set, desired []resourc
 			inv.Seen[a] = seen
 		}
 	}
+	inv.leaveOpen(st)
 	return inv, problems.ErrorOrNil()
+}
+
+// leaveOpen makes unknown what a step that is still open may have changed: what
+// was seen may not be the thing that the step was about.
+func (inv Inventory) leaveOpen(st *state.State) {
+	for _, i := range st.Open {
+		if seen, looked := inv.Seen[i.Addr]; looked && seen.Presence != resource.Unknown {
+			inv.Seen[i.Addr] = resource.Seen{Why: fmt.Sprintf("what an earlier run did to it (%s) is not known yet", i.ID)}
+		}
+	}
 }
 
 // targetsByHost joins what is wanted with what is recorded. Something recorded

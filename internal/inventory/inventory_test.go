@@ -212,6 +212,24 @@ func TestAHostThatIsNotInTheConfigurationIsUnknown(t *testing.T) {
 	require.NotContains(t, inv.Surveys, "sold")
 }
 
+// What an earlier run may have done to a thing is not known as long as its step
+// is open, whatever the look shows; a better reason is kept.
+func TestWhatIsLeftOpenIsUnknown(t *testing.T) {
+	one := &host{name: "one"}
+	st := recorded(object("changed", "one"), object("sold", "sold"), object("other", "one"))
+	for _, name := range []string{"changed", "made", "sold", "nobody-wants-it"} {
+		st.Open = append(st.Open, state.Intent{Addr: at(name), ID: "100"})
+	}
+	inv, err := inventory.Observe(t.Context(), providers.Set{"one": one}, []resource.Resource{wanted("made", "one"), wanted("other", "one")}, st)
+	require.NoError(t, err)
+	unknown := resource.Seen{Presence: resource.Unknown, Why: "what an earlier run did to it (100) is not known yet"}
+	require.Equal(t, unknown, inv.Seen[at("changed")])
+	require.Equal(t, unknown, inv.Seen[at("made")])
+	require.Equal(t, `host "sold" is not in the configuration`, inv.Seen[at("sold")].Why)
+	require.Equal(t, resource.Present, inv.Seen[at("other")].Presence)
+	require.NotContains(t, inv.Seen, at("nobody-wants-it"))
+}
+
 func TestALookEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	one := &host{name: "one", observe: func(ctx context.Context) error {

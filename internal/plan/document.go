@@ -136,6 +136,9 @@ func documentEdits(kind *resource.Kind, e resource.Edit, seal resource.Sealer) [
 				all = append(all, documentEdits(kind, leaf, seal)...)
 			}
 		}
+		if len(all) == 0 {
+			all = bareBlock(e)
+		}
 		return all
 	}
 	out := DocumentEdit{
@@ -149,7 +152,24 @@ func documentEdits(kind *resource.Kind, e resource.Edit, seal resource.Sealer) [
 	return []DocumentEdit{out}
 }
 
-// leaves returns an edit for each attribute that an object of the block sets.
+// bareBlock is the edit of a block that sets nothing, and is there all the
+// same: a device needs no more than its label.
+func bareBlock(e resource.Edit) []DocumentEdit {
+	out := DocumentEdit{Path: e.Path, Effect: e.Effect.String(), Cause: string(e.Cause), Reason: e.Reason}
+	bare := &DocumentValue{JSON: json.RawMessage("{}")}
+	switch {
+	case e.Old.IsNull() && e.New.IsNull():
+		return nil
+	case e.Old.IsNull():
+		out.New = bare
+	default:
+		out.Old = bare
+	}
+	return []DocumentEdit{out}
+}
+
+// leaves returns an edit for each attribute that an object of the block sets,
+// and for each labelled block in it that sets none.
 func leaves(path resource.Path, b *resource.Block, v cty.Value) []resource.Edit {
 	var edits []resource.Edit
 	for _, name := range b.AttrNames() {
@@ -169,7 +189,12 @@ func leaves(path resource.Path, b *resource.Block, v cty.Value) []resource.Edit 
 		case n.Labelled:
 			m := part.AsValueMap()
 			for _, label := range slices.Sorted(maps.Keys(m)) {
-				edits = append(edits, leaves(path.With(name).With(label), &n.Block, m[label])...)
+				at := path.With(name).With(label)
+				parts := leaves(at, &n.Block, m[label])
+				if len(parts) == 0 {
+					parts = []resource.Edit{{Path: at, Old: cty.NullVal(n.Block.Type()), New: m[label]}}
+				}
+				edits = append(edits, parts...)
 			}
 		default:
 			edits = append(edits, leaves(path.With(name), &n.Block, part)...)

@@ -62,3 +62,16 @@ func TestWhatOthersMayKnowOfAResource(t *testing.T) {
 		})
 	}
 }
+
+// What could not be looked at and was never made gets no ID, so that nobody is
+// told one that its kind makes of it.
+func TestWithoutAnIDNothingIsForeseen(t *testing.T) {
+	l := &listening{scene: newScene().wants("x", nil).seen("x", resource.Unknown)}
+	l.wants("user", nil, "x")
+	l.Resolver, l.Kinds = l, kinds()
+	l.Kinds["thing"].Foresee = func(_ cty.Value, id string) map[string]cty.Value {
+		return map[string]cty.Value{"serial": cty.StringVal("of " + id)}
+	}
+	l.plan()
+	require.False(t, resource.Attribute(l.known[at("x")], "serial").IsKnown(), "%#v", l.known[at("x")])
+}

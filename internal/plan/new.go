@@ -264,7 +264,7 @@ func (p *planner) expected(c *Change) cty.Value {
 	live := c.Seen.Object.Attrs
 	fresh := c.Action == Create || c.Action == Replace || live == cty.NilVal
 	set := map[string]cty.Value{}
-	if kind.Foresee != nil {
+	if kind.Foresee != nil && c.ID != "" { // without an ID it is not about to be made
 		plain, _ := want.UnmarkDeep()
 		set = kind.Foresee(plain, c.ID)
 	}

@@ -214,6 +214,7 @@ func (x *tx) haUpdate(c *request) (any, error) {
 	}
 	h.Config["state"] = cmp.Or(h.Config["state"], "started")
 	h.set(c)
+	h.Failed = 0 // as after a change by hand it is tried again
 	x.haSoon(h)
 	return nil, nil
 }

@@ -165,6 +165,13 @@ func TestHAGivesUp(t *testing.T) {
 	a.after(5 * time.Minute)
 	require.Equal(t, "error", a.hastate(200))
 	require.Equal(t, 3, a.sim.World().Tasks["vzstart"])
+
+	require.Equal(t, "200", a.form("PUT", "/nodes/pve1/lxc/200/config", url.Values{"net0": {"name=eth0,bridge=vmbr0"}}))
+	a.after(time.Minute)
+	require.Equal(t, "error", a.hastate(200), "nobody said that it is mended")
+	a.ok("PUT", "/cluster/ha/resources/ct:200", url.Values{"state": {"started"}})
+	a.after(time.Minute)
+	require.True(t, a.isRunning(200))
 }
 
 // What other parts of the cluster refer to is deleted with purge only, and that is said before anything else about its

@@ -3,6 +3,7 @@ package pvesim
 import (
 	"cmp"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -54,7 +55,12 @@ func (x *tx) moveVolume(c *request) (any, error) {
 	if v := x.volume(g.Node, volumeOf(g.Config[p.Key])); v != nil && p.Target == 0 {
 		copying = seconds(0.5 + float64(v.Used)/(200<<20))
 	}
-	return x.spawn(c, "move_volume", id, powerLock(c.vmid), call("move.begin", p), call("move.copy", p).after(copying)), nil
+	steps := []step{powerLock(c.vmid), call("move.begin", p)}
+	if s := x.storages.at(p.Storage); s != nil {
+		lock := storageLock(s.home(c.node), s.ID)
+		steps = append(steps, step{}.locking(lock).orTimeout(s.lockTimeout()), pause(seconds(s.LockSeconds)).unlocking(lock))
+	}
+	return x.spawn(c, "move_volume", id, append(steps, call("move.copy", p).after(copying))...), nil
 }
 
 // reassignable is the error of a disk that cannot become another container's.
@@ -110,7 +116,7 @@ func (x *tx) moveCopy(t *task, p movePlan) error {
 	if err != nil {
 		return err
 	}
-	v.Used, v.Files = from.Used, maps.Clone(from.Files)
+	v.Used, v.Files, v.MountDirs = from.Used, maps.Clone(from.Files), slices.Clone(from.MountDirs)
 	x.changed(g)
 	delete(g.Config, "lock")
 	options["volume"], options["size"] = v.id(), formatSize(v.Size)

@@ -94,6 +94,28 @@ func TestNewVolumesWaitForTheStorage(t *testing.T) {
 	}
 }
 
+// Moved and copied volumes wait for it too, in their tasks.
+func TestMovedVolumesWaitForTheStorage(t *testing.T) {
+	seed := versionSeed()
+	seed.Storages = append(seed.Storages, pvesim.SeedStorage{Storage: "slow", Type: "lvm", Content: "rootdir", LockSeconds: 15})
+	a := openSim(t, pvesim.Options{Seed: seed})
+	form := smallest("300")
+	form.Set("rootfs", "slow:1")
+	a.ok("POST", "/nodes/pve/lxc", form)
+	a.after(50 * time.Millisecond)
+	const timeout = "can't lock file '/var/lock/pve-manager/pve-storage-slow' - got timeout"
+	move := a.ok("POST", "/nodes/pve/lxc/100/move_volume", url.Values{"volume": {"rootfs"}, "storage": {"slow"}})
+	require.Equal(t, timeout, a.wait(move))
+	require.Empty(t, a.sim.World().Guests[100].Config["lock"])
+	a.after(time.Minute)
+
+	a.ok("POST", "/nodes/pve/lxc", with(with(form, "vmid", "301"), "rootfs", "slow:1"))
+	a.after(50 * time.Millisecond)
+	clone := a.ok("POST", "/nodes/pve/lxc/100/clone", url.Values{"newid": {"302"}, "full": {"1"}, "storage": {"slow"}})
+	require.Equal(t, "clone failed: "+timeout, a.wait(clone))
+	require.NotContains(t, a.sim.World().Guests, 302)
+}
+
 // A volume that does not fit is refused, and nothing is written.
 func TestVolumesThatDoNotFit(t *testing.T) {
 	a := openSim(t, pvesim.Options{Seed: slowStorage(0.1, 0)})

@@ -3,9 +3,13 @@ package pvesim_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 func transportDifferences() []difference {
@@ -31,6 +35,20 @@ func transportDifferences() []difference {
 		}},
 		{"a token that is not there", "9.1", "", "401 no such token 'x' for user 'root@pam'", "401 Authentication failed!", func(a *api) string {
 			return told(a.rawAs("root@pam!x=wrong", "GET", "/version", "", ""))
+		}},
+		{"a token that has expired", "9.1", "", "401 token 'old' access expired", "401 Authentication failed!", func(a *api) string {
+			const path = "/access/users/root@pam/token/old"
+			made := a.ok("POST", path, url.Values{"expire": {fmt.Sprint(a.clock.Now().Unix() + 1)}}).(map[string]any)
+			a.after(2 * time.Second)
+			return told(a.rawAs("root@pam!old="+made["value"].(string), "GET", "/version", "", ""))
+		}},
+		{"a wrong ticket", "9.1", "", "401 permission denied - invalid PVE ticket", "401 Authentication failed!", func(a *api) string {
+			r, err := http.NewRequest("GET", "https://pve/api2/json/version", nil)
+			require.NoError(a.t, err)
+			r.AddCookie(&http.Cookie{Name: "PVEAuthCookie", Value: "PVE:root@pam:00000000::AAAA"})
+			response, err := a.sim.Transport().RoundTrip(r)
+			require.NoError(a.t, err)
+			return told(response, "")
 		}},
 		{"a user that is not there", "9.1", "", "401 no such user ('no@pam')", "401 Authentication failed!", func(a *api) string {
 			return told(a.rawAs("no@pam!x=wrong", "GET", "/version", "", ""))
@@ -83,6 +101,12 @@ func parameterDifferences() []difference {
 		takes("8.3", "POST", jobs, job, "pbs-change-detection-mode", "data", "200"),
 		takes("8.3", "POST", "/nodes/pve/vzdump", url.Values{"vmid": {"100"}}, "job-id", "x", `400 {"job-id":"Only root may set this option."}`),
 		takes("8.1", "GET", "/pools", nil, "poolid", "none", "500 pool 'none' does not exist"),
+		takes("8.1", "GET", "/pools", nil, "type", "lxc", `400 {"poolid":"missing property required by 'type'"}`),
+		takes("8.1", "PUT", "/pools/none", nil, "allow-move", "1", "500 update pools failed: pool 'none' does not exist"),
+		takes("9.0", "DELETE", "/cluster/ha/resources/ct:100", nil, "purge", "1", "500 cannot delete service 'ct:100', not HA managed!"),
+		{"the key deny-write of devN", "8.3", "", unknown("dev0"), "200", func(a *api) string { // 7.4 has no devN at all
+			return a.asRoot("PUT", config, url.Values{"dev0": {"/dev/null,deny-write=1"}})
+		}},
 		takes("9.1", "PUT", config, nil, "env", "A=b", "200"),
 		takes("9.1", "PUT", config, nil, "entrypoint", "/init", "200"),
 		takes("9.1", "POST", create, ct, "ha-managed", "1", "200"),
@@ -188,7 +212,6 @@ func containerDifferences() []difference {
 func hostDifferences() []difference {
 	const addRole = "/access/roles"
 	monitor := url.Values{"roleid": {"r"}, "privs": {"VM.Monitor"}}
-	agent := url.Values{"roleid": {"r"}, "privs": {"VM.GuestAgent.Audit VM.Replicate"}}
 	template := func(ending string) func(*api) string {
 		return func(a *api) string {
 			return a.form("POST", "/nodes/pve/storage/local/download-url", url.Values{
@@ -196,13 +219,22 @@ func hostDifferences() []difference {
 			})
 		}
 	}
+	var privileges []difference
+	for name, with := range map[string]string{
+		"Mapping.Audit": "8.0", "Mapping.Modify": "8.0", "Mapping.Use": "8.0", "SDN.Use": "8.0", "Sys.AccessNetwork": "8.1",
+		"VM.GuestAgent.Audit": "9.0", "VM.GuestAgent.FileRead": "9.0", "VM.GuestAgent.FileSystemMgmt": "9.0",
+		"VM.GuestAgent.FileWrite": "9.0", "VM.GuestAgent.Unrestricted": "9.0", "VM.Replicate": "9.0",
+	} {
+		before := fmt.Sprintf(`400 {"privs":"invalid format - invalid privilege '%s'\n"}`, name)
+		privileges = append(privileges, difference{"privilege " + name, with, "", before, "200", func(a *api) string {
+			return a.form("POST", addRole, url.Values{"roleid": {"r"}, "privs": {name}})
+		}})
+	}
 	const wrongEnding = `400 {"filename":"wrong file extension"}`
 	download := url.Values{"url": {"https://example.org/a.iso"}, "filename": {"a.iso"}, "content": {"iso"}}
-	return []difference{
+	return append(privileges, []difference{
 		{"VM.Monitor went", "9.0", "", "200", `400 {"privs":"invalid format - invalid privilege 'VM.Monitor'\n"}`,
 			func(a *api) string { return a.form("POST", addRole, monitor) }},
-		{"VM.GuestAgent and VM.Replicate came", "9.0", "", `400 {"privs":"invalid format - invalid privilege 'VM.GuestAgent.Audit'\n"}`, "200",
-			func(a *api) string { return a.form("POST", addRole, agent) }},
 		{"the administrator has what there is", "9.0", "", "VM.Monitor", "VM.GuestAgent.Audit", func(a *api) string {
 			role := keys(a.ok("GET", "/access/roles/Administrator", nil))
 			return role[slices.IndexFunc(role, func(p string) bool { return p == "VM.Monitor" || p == "VM.GuestAgent.Audit" })]
@@ -242,5 +274,5 @@ func hostDifferences() []difference {
 		{"formats of storages", "9.1", "", "no", "yes", func(a *api) string {
 			return yes(slices.Contains(keys(a.ok("GET", "/nodes/pve/storage?format=1", nil).([]any)[0]), "formats"))
 		}},
-	}
+	}...)
 }

@@ -25,14 +25,15 @@ func (p Path) With(part string) Path { return append(p[:len(p):len(p)], part) }
 // Effect is what it takes to make an edit, ordered by weight.
 type Effect int
 
-// A Record edit changes only what state says. A Live edit is felt at once; a
-// Restart edit waits for the guest to stop; Resize grows a volume, Move copies
+// A Record edit changes only what state says. A Live edit is felt at once, a
+// Pending one when people restart the guest; for a Restart edit we do. Resize grows a volume, Move copies
 // one to another storage, Migrate takes the guest to another node, InGuest
 // runs something inside. Replace destroys and creates anew. A Refused edit
 // cannot be made at all.
 const (
 	Record Effect = iota
 	Live
+	Pending
 	Restart
 	Resize
 	Move
@@ -42,7 +43,7 @@ const (
 	Refused
 )
 
-var effectNames = [...]string{"record", "live", "restart", "resize", "move", "migrate", "in guest", "replace", "refused"}
+var effectNames = [...]string{"record", "live", "pending", "restart", "resize", "move", "migrate", "in guest", "replace", "refused"}
 
 // String returns the effect's name, in lower case.
 func (e Effect) String() string { return effectNames[e] }

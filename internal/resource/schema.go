@@ -54,6 +54,8 @@ type Nested struct {
 	// DefaultLabel stands in for a label that is left out. Empty: the label
 	// is required.
 	DefaultLabel string
+	// CheckLabel returns what is wrong with a label, or "", as Attr.Check does.
+	CheckLabel func(label string) string
 }
 
 // Role says who sets an attribute.

@@ -43,7 +43,8 @@ func effectCount(effects map[string]int) string {
 	var parts []string
 	for _, e := range []struct{ name, one, many string }{
 		{"live", "live", "live"}, {"in guest", "in the guest", "in the guest"}, {"resize", "resized", "resized"},
-		{"move", "moved", "moved"}, {"restart", "needs a restart", "need a restart"},
+		{"move", "moved", "moved"},
+		{"pending", "waits for your restart", "wait for your restart"}, {"restart", "needs a restart", "need a restart"},
 		{"migrate", "needs a migration", "need a migration"}, {"record", "only recorded", "only recorded"},
 		{"refused", "refused", "refused"},
 	} {

@@ -63,7 +63,7 @@ func signLook(sign string) look {
 
 func effectLook(effect string) look {
 	switch effect {
-	case "restart", "migrate":
+	case "pending", "restart", "migrate":
 		return yellow
 	case "replace", "refused":
 		return danger

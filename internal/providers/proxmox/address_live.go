@@ -86,8 +86,12 @@ const addressPatience = 15 * time.Second
 
 // awaitAddress waits until a container has an address, and where it asks DHCP
 // for an IPv4 one, until it has that; it returns what there is. That it gets
-// none is no fault of the change: it is read at the next look.
+// none is no fault of the change: it is read at the next look. Before 8.1 there
+// is nobody to ask.
 func (p *Provider) awaitAddress(ctx context.Context, guest row, want cty.Value) []string {
+	if version, err := p.Client.Version(ctx); err == nil && !version.AtLeast(8, 1) {
+		return nil
+	}
 	names := sortedLabels(want, "network")
 	asksFour := slices.ContainsFunc(names, func(name string) bool {
 		return resource.Text(element(want, "network", name), "ip") == "dhcp"

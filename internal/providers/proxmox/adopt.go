@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/proximity-cli/proximity/internal/providers"
-	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
@@ -122,20 +119,18 @@ const markerRoom = 256
 // describe fills in what asks for just this container.
 func (p *Provider) describe(c *providers.Candidate, guest row, status string, cfg config) {
 	kind := p.kinds["app"]
-	labels := kind.Schema.Value(map[string]cty.Value{"volume": nameVolumes(kind, cfg.current)})
-	r := newReading(kind, cfg.current, labels, cty.NilVal)
+	r := newReading(kind, cfg.current, cty.NilVal, cty.NilVal) // makes up names for volumes
 	set := r.attrs()
 	set["host"] = cty.StringVal(p.Host)
 	set["node"] = cty.StringVal(guest.Node)
 	set["vmid"] = cty.NumberIntVal(int64(guest.VMID))
 	set["pool"] = textOrNull(guest.Pool)
 	set["running"] = cty.BoolVal(status == "running")
-	sayable := sayable(&kind.Schema, kind.Schema.Value(set), natural(kind))
-	c.Want = sayable
+	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(set), natural(kind)))
 	if c.Name == "" {
 		c.Name = cfg.current["hostname"]
 	}
-	c.Kept = slices.Concat(unaskedOf(kind, set, sayable, cty.NilVal), r.others(), cfg.raw)
+	c.Kept = slices.Concat(unaskedOf(kind, set, c.Want, cty.NilVal), r.others(), cfg.raw)
 }
 
 // natural is what a container has that was given nothing, as it would be read.
@@ -206,30 +201,26 @@ func saysAnything(object cty.Value) bool {
 	return false
 }
 
-var notInLabels = regexp.MustCompile(`[^a-zA-Z0-9_-]+`)
-
-// nameVolumes gives each mount point that is a volume a name: the last part of
-// its path, or with an earlier one of that name its slot. What is mounted where
-// another one is stays without.
-func nameVolumes(kind *resource.Kind, values map[string]string) cty.Value {
-	names, paths := map[string]cty.Value{}, map[string]bool{}
-	for _, slot := range slots(values, "mp") {
-		line := pve.ParseLine(values[slot], "volume")
-		where := line.Value("mp")
-		if strings.HasPrefix(line.Value("volume"), "/") || where == "" || paths[path.Clean(where)] {
-			continue
+// onePerPath leaves of what is mounted on one path only the first: the others
+// are hidden by it or hide it, and the language does not let anybody ask for
+// that.
+func onePerPath(kind *resource.Kind, want cty.Value) cty.Value {
+	set, taken := want.AsValueMap(), map[string]bool{}
+	for _, block := range []string{"volume", "bind"} {
+		left := map[string]cty.Value{}
+		for _, label := range sortedLabels(want, block) {
+			part, where := element(want, block, label), label
+			if block == "volume" {
+				where = resource.Text(part, "path")
+			}
+			if where = path.Clean(where); !taken[where] {
+				left[label], taken[where] = part, true
+			}
 		}
-		paths[path.Clean(where)] = true
-		name := strings.Trim(notInLabels.ReplaceAllString(path.Base(where), "-"), "-")
-		if _, taken := names[name]; taken || name == "" {
-			name = slot
+		set[block] = cty.MapValEmpty(kind.Schema.Blocks[block].Block.Type())
+		if len(left) > 0 {
+			set[block] = cty.MapVal(left)
 		}
-		names[name] = kind.Schema.Blocks["volume"].Value(map[string]cty.Value{
-			"path": cty.StringVal(where), "volid": cty.StringVal(line.Value("volume")),
-		})
 	}
-	if len(names) == 0 {
-		return cty.MapValEmpty(kind.Schema.Blocks["volume"].Block.Type())
-	}
-	return cty.MapVal(names)
+	return kind.Schema.Value(set)
 }

@@ -26,15 +26,21 @@ func (w *work) gather() (c *change, restart bool) {
 	return c, restart
 }
 
-// configure changes the configuration. After a lost answer it reads what is
-// there and sends what is left; the request may take effect even after that,
-// so that a change in between is taken for our own.
+// configure changes the configuration. When somebody was faster it reads what
+// is there, and goes on where that is no matter of the edits. After a lost
+// answer it sends what is left; the request may take effect even after that, so
+// that a change in between is taken for our own.
 func (w *work) configure(ctx context.Context) (c *change, restart bool, err error) {
 	c, restart = w.gather()
 	err = w.sendConfig(ctx, c)
-	for try, lost := 1, pve.IsUnclear(err); try < 3 && (pve.IsUnclear(err) || lost && pve.IsChanged(err)); try++ {
+	for try, lost := 1, pve.IsUnclear(err); try < 3 && (pve.IsUnclear(err) || pve.IsChanged(err)); try++ {
 		if err := w.read(ctx); err != nil {
 			return nil, false, err
+		}
+		if lost = lost || pve.IsUnclear(err); !lost {
+			if err := w.recheck(ctx, w.target()); err != nil {
+				return nil, false, err
+			}
 		}
 		c, _ = w.gather()
 		err = w.sendConfig(ctx, c)
@@ -72,7 +78,7 @@ func (w *work) isMade() bool {
 	for _, e := range w.edits {
 		a, have := kind.Schema.At(e.Path), valueAt(now, e.Path)
 		switch {
-		case e.Effect != resource.Live && e.Effect != resource.Restart:
+		case e.Effect < resource.Live || e.Effect > resource.Restart:
 		case a == nil && e.New.IsNull(): // another line may have had the same name
 			if _, still := w.cfg.coming[resource.Text(e.Old, "slot")]; still {
 				return false

@@ -10,14 +10,21 @@ import (
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 )
 
-// unclearRemoval is the patience with removals whose answer was lost. Each try
-// first looks whose the container is, so that trying again does no harm.
-var unclearRemoval = pve.Patience{First: time.Second, Most: 5 * time.Second, Limit: time.Minute}
+// removal is the patience with removals whose answer was lost. Each try first
+// looks where the container is and whose, so that trying again does no harm.
+var removal = pve.Patience{First: time.Second, Most: 5 * time.Second, Limit: time.Hour}
+
+const removals = 5 // tries
 
 // deleteApp removes a container with its volumes, after it has seen that it is
-// ours. A container that is gone is what was asked for.
+// ours. A container that is gone is what was asked for; one that its node does
+// not know any more may have moved to another.
 func (p *Provider) deleteApp(ctx context.Context, job providers.Job) error {
-	return unclearRemoval.Repeat(ctx, func() error { return p.deleteOnce(ctx, job) }, pve.IsUnclear)
+	tries := 0
+	return removal.Repeat(ctx, func() error {
+		tries++
+		return p.deleteOnce(ctx, job)
+	}, func(err error) bool { return tries < removals && (pve.IsUnclear(err) || pve.IsGone(err)) })
 }
 
 func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
@@ -26,6 +33,9 @@ func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
 		return err
 	}
 	query, err := p.purging(ctx, job) // before the stop: what fails should fail while it still runs
+	if err == nil && query == nil {
+		err = w.untie(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -37,8 +47,10 @@ func (p *Provider) deleteOnce(ctx context.Context, job providers.Job) error {
 	}
 	path := containerPath(w.guest.Node, w.guest.VMID)
 	err = p.do(ctx, job, func() (string, error) { return p.Client.Delete(ctx, path, query) })
-	if pve.IsGone(err) {
-		return nil
+	if pve.IsUnclear(err) {
+		if err := p.outwait(ctx, job, w.guest.Node, "vzdestroy"); err != nil {
+			return err
+		}
 	}
 	return err
 }
@@ -64,9 +76,6 @@ func (p *Provider) toDelete(ctx context.Context, job providers.Job) (*work, erro
 		}
 	}
 	if err := w.read(ctx); err != nil {
-		if pve.IsGone(err) {
-			return nil, nil
-		}
 		return nil, err
 	}
 	if pve.IsOn(w.cfg.coming["protection"]) {
@@ -112,4 +121,30 @@ func (p *Provider) purging(ctx context.Context, job providers.Job) (url.Values, 
 		}
 	}
 	return purge, nil
+}
+
+// untie takes the container out of what Proxmox would refuse to delete it for,
+// where it may not purge. A replication job has copies on other nodes, which
+// people have to decide about.
+func (w *work) untie(ctx context.Context) error {
+	var copies []struct {
+		ID    string
+		Guest pve.Int
+	}
+	_ = w.p.Client.Read(ctx, "/cluster/replication", nil, &copies) // what cannot be seen here Proxmox says itself
+	for _, c := range copies {
+		if c.Guest == w.guest.VMID {
+			return fmt.Errorf("container %s is replicated by job %s; on a node: pvesr delete %s", w.job.ID, c.ID, c.ID)
+		}
+	}
+	if w.guest.HAState == "" {
+		return nil
+	}
+	err := w.p.do(ctx, w.job, func() (string, error) {
+		return w.p.Client.Delete(ctx, pve.Path("cluster", "ha", "resources", "ct:"+w.job.ID), nil)
+	})
+	if err != nil {
+		return fmt.Errorf("take container %s out of high availability first (on a node: ha-manager remove ct:%s): %w", w.job.ID, w.job.ID, err)
+	}
+	return nil
 }

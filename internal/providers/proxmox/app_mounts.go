@@ -101,10 +101,21 @@ func sizeOf(line pve.Line, prior cty.Value) (size cty.Value, isSayable bool) {
 }
 
 // volumeLabels finds the names of volumes, by slot: the one recorded with the
-// volume's id, else one whose path is its path. Where nobody has named any, as
-// of a container that is to be taken over, it makes names up of the paths.
+// slot and either the volume's id or its path, else with the id, else one whose
+// path is its path. An id alone does not tell: of two volumes that change places
+// one gets the id that the other had. Where nobody has named any, as of a
+// container that is to be taken over, it makes names up of the paths.
 func (r *reading) volumeLabels() map[string]string {
 	labels, taken := map[string]string{}, map[string]bool{}
+	for _, label := range sortedLabels(r.prior, "volume") {
+		recorded := element(r.prior, "volume", label)
+		slot := resource.Text(recorded, "slot")
+		for _, by := range []struct{ attr, key string }{{"volid", "volume"}, {"path", "mp"}} {
+			if slot != "" && !taken[label] && r.isMount(slot, by.key, resource.Text(recorded, by.attr)) && labels[slot] == "" {
+				labels[slot], taken[label] = label, true
+			}
+		}
+	}
 	for _, by := range []struct{ attr, key string }{{"volid", "volume"}, {"path", "mp"}} {
 		for _, source := range []cty.Value{r.prior, r.want} {
 			for _, label := range sortedLabels(source, "volume") {
@@ -127,20 +138,26 @@ func (r *reading) volumeLabels() map[string]string {
 // path is the given one; "" when there is none. Of several on one path the first
 // counts, but one that tells no size is hardly what people mean.
 func (r *reading) volumeWhere(key, is string, labels map[string]string) (found string) {
-	if key == "mp" && is != "" {
-		is = insidePath(is)
-	}
 	for _, slot := range slots(r.values, "mp") {
-		line := rooted(pve.ParseLine(r.values[slot], "volume"))
-		if labels[slot] != "" || !isVolumeLine(line) || is == "" || cty.NormalizeString(line.Value(key)) != is {
+		if labels[slot] != "" || !r.isMount(slot, key, is) {
 			continue
 		}
-		if _, isSayable := sizeOf(line, cty.NilVal); isSayable {
+		if _, isSayable := sizeOf(rooted(pve.ParseLine(r.values[slot], "volume")), cty.NilVal); isSayable {
 			return slot
 		}
 		found = cmp.Or(found, slot)
 	}
 	return found
+}
+
+// isMount reports whether the volume or the path of a mount point is the given
+// one, which is none when it is empty.
+func (r *reading) isMount(slot, key, is string) bool {
+	line := rooted(pve.ParseLine(r.values[slot], "volume"))
+	if key == "mp" && is != "" {
+		is = insidePath(is)
+	}
+	return isVolumeLine(line) && is != "" && cty.NormalizeString(line.Value(key)) == is
 }
 
 // madeUpLabel names a volume after the directory it is mounted on; of several

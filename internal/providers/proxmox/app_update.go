@@ -31,8 +31,11 @@ type work struct {
 // and still as the plan saw it.
 func (p *Provider) updateApp(ctx context.Context, job providers.Job) (resource.Object, error) {
 	w := &work{p: p, job: job, edits: job.Edits}
-	target := providers.Target{Addr: job.Addr, Want: &job.Want, Prior: job.Prior, Marker: job.Marker}
+	target := w.target()
 	if err := w.find(ctx); err != nil {
+		return resource.Object{}, err
+	}
+	if err := w.awaitUnlocked(ctx); err != nil {
 		return resource.Object{}, err
 	}
 	if err := w.compare(ctx, target); err != nil {
@@ -45,6 +48,10 @@ func (p *Provider) updateApp(ctx context.Context, job providers.Job) (resource.O
 		return resource.Object{Addr: job.Addr, Host: p.Host, ID: job.ID, Nonce: job.Marker.Nonce}, err
 	}
 	return p.look(ctx, target, w.guest, w.changed)
+}
+
+func (w *work) target() providers.Target {
+	return providers.Target{Addr: w.job.Addr, Want: &w.job.Want, Prior: w.job.Prior, Marker: w.job.Marker}
 }
 
 // find locates the container, reads it and checks whose it is.
@@ -89,6 +96,11 @@ func (w *work) compare(ctx context.Context, t providers.Target) error {
 	if w.job.Digest == "" || w.job.Digest == w.cfg.digest() {
 		return nil
 	}
+	return w.recheck(ctx, t)
+}
+
+// recheck holds what was read last against what the edits start from.
+func (w *work) recheck(ctx context.Context, t providers.Target) error {
 	now := w.p.seen(ctx, t, w.guest, w.guest.Status, w.cfg).Object.Attrs
 	for _, e := range w.edits {
 		if e.Effect != resource.Record && !same(valueAt(now, e.Path), e.Old) {
@@ -177,7 +189,11 @@ func (w *work) resize(ctx context.Context) error {
 	for _, slot := range slices.Sorted(maps.Keys(c.grow)) {
 		form := url.Values{"disk": {slot}, "size": {resizeText(c.grow[slot])}}
 		path := containerPath(w.guest.Node, w.guest.VMID, "resize")
-		err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Put(ctx, path, form) })
+		err := w.surely(ctx, "resize", func() error {
+			return w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Put(ctx, path, form) })
+		}, func() bool {
+			return parseSize(pve.ParseLine(w.cfg.coming[slot], "volume").Value("size")) >= c.grow[slot]
+		})
 		if err != nil && !pve.IsSameSize(err) {
 			return err
 		}
@@ -197,7 +213,11 @@ func (w *work) setPool(ctx context.Context, c *change) error {
 	if *c.pool == "" {
 		form = url.Values{"poolid": {w.guest.Pool}, "vms": {w.job.ID}, "delete": {"1"}}
 	}
-	if _, err := w.p.Client.Put(ctx, "/pools", form); err != nil {
+	err := w.surely(ctx, "", func() error {
+		_, err := w.p.Client.Put(ctx, "/pools", form)
+		return err
+	}, func() bool { return w.guest.Pool == *c.pool })
+	if err != nil {
 		return err
 	}
 	w.guest.Pool, w.changed = *c.pool, true
@@ -207,7 +227,13 @@ func (w *work) setPool(ctx context.Context, c *change) error {
 func (w *work) moveAll(ctx context.Context, c *change) error {
 	for _, slot := range slices.Sorted(maps.Keys(c.move)) {
 		form := url.Values{"volume": {slot}, "storage": {c.move[slot]}, "delete": {"1"}}
-		if _, err := w.request(ctx, form, "move_volume"); err != nil {
+		err := w.surely(ctx, "move_volume", func() error {
+			_, err := w.request(ctx, form, "move_volume")
+			return err
+		}, func() bool {
+			return storageOf(pve.ParseLine(w.cfg.coming[slot], "volume").Value("volume")) == c.move[slot]
+		})
+		if err != nil {
 			return err
 		}
 		w.changed = true
@@ -227,7 +253,11 @@ func (w *work) migrate(ctx context.Context, c *change) error {
 	if w.guest.Status == "running" {
 		form.Set("restart", "1")
 	}
-	queued, err := w.request(ctx, form, "migrate")
+	queued := false
+	err := w.surely(ctx, "vzmigrate", func() (err error) {
+		queued, err = w.request(ctx, form, "migrate")
+		return err
+	}, func() bool { return w.guest.Node == c.node })
 	if err != nil {
 		return err
 	}

@@ -183,7 +183,7 @@ func TestManualRestartLeavesChangesWaiting(t *testing.T) {
 		l := openLab(t, pvesim.Options{})
 		made := l.create(app("web", values{"restart": str("manual")}), 2000)
 		made, edits := l.change(app("web", values{"restart": str("manual"), "timezone": str("UTC")}), made)
-		require.Equal(t, "restart", effectsOf(edits))
+		require.Equal(t, "pending", effectsOf(edits))
 		want := app("web", values{"restart": str("manual"), "timezone": str("UTC")})
 		require.Equal(t, []string{"timezone"}, l.see(&want, &made).Pending)
 

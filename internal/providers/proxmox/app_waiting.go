@@ -30,7 +30,7 @@ func standing(kind *resource.Kind, cfg config, want, prior cty.Value) (values ma
 		carry(next, cfg.coming, key)
 		then := attrsOf(kind, next, want, prior)
 		paths := differences(nil, &kind.Schema, now, then)
-		if isManual || undoes(kind, paths, want, now) {
+		if isManual || undoes(kind, paths, want, now) || isLeftOver(kind, paths, want, prior, then) {
 			carry(values, cfg.coming, key)
 		}
 		if len(paths) == 0 {
@@ -71,6 +71,20 @@ func undoes(kind *resource.Kind, paths []resource.Path, want, now cty.Value) boo
 		}
 	}
 	return some
+}
+
+// isLeftOver reports whether all that waits is what an earlier run of ours set,
+// and that nobody wants any more: it counts as if it were in force, so that it is
+// taken back.
+func isLeftOver(kind *resource.Kind, paths []resource.Path, want, prior, then cty.Value) bool {
+	for _, path := range paths {
+		applied, a := valueAt(prior, path), kind.Schema.At(path)
+		isOurs := !applied.IsNull() && (a == nil || means(a, applied, valueAt(then, path)))
+		if !isOurs || !valueAt(want, path).IsNull() {
+			return false
+		}
+	}
+	return len(paths) > 0
 }
 
 // means reports whether two values of an attribute mean the same.

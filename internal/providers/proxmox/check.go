@@ -147,6 +147,19 @@ func isPath(v cty.Value) string {
 	return ""
 }
 
+// isDevice knows what Proxmox takes for a device: a path below /dev.
+func isDevice(v cty.Value) string {
+	if p := v.AsString(); isPath(v) != "" || !strings.HasPrefix(p, "/dev/") {
+		return "is no device of the node, such as /dev/dri/renderD128"
+	}
+	return ""
+}
+
+// onLabel checks labels as values are checked.
+func onLabel(check func(cty.Value) string) func(string) string {
+	return func(label string) string { return check(cty.StringVal(label)) }
+}
+
 func isPassword(v cty.Value) string {
 	if len(v.AsString()) < 5 {
 		return "must have at least 5 characters"

@@ -156,9 +156,12 @@ func judgeVMID(e resource.Edit, _ resource.Seen) resource.Verdict {
 
 // judgeOrigin is for what a container was made from. It cannot be read back, so
 // of a container that was taken over it is only noted; and to say no more what
-// it was changes nothing by itself.
+// it was changes nothing by itself. Nor does another version of a template: it
+// matters when a container is made.
 func judgeOrigin(e resource.Edit, live resource.Seen) resource.Verdict {
-	if isAdopted(live) || e.New.IsNull() || !hasOrigin(live) {
+	switch {
+	case isAdopted(live) || e.New.IsNull() || !hasOrigin(live),
+		e.Path[0] == "template" && e.New.IsKnown() && !e.Old.IsNull() && isSameTemplate(e.Old.AsString(), e.New.AsString()):
 		return resource.Verdict{Effect: resource.Record}
 	}
 	return resource.Verdict{Effect: resource.Replace,
@@ -196,7 +199,7 @@ func judgeFact(e resource.Edit, live resource.Seen) resource.Verdict {
 // they have let wait comes into force.
 func judgeRestart(e resource.Edit, live resource.Seen) resource.Verdict {
 	text := func(v cty.Value) string { return encode(v, "") }
-	if text(e.Old) == "manual" && text(e.New) == "auto" && isRunning(live) && len(live.Pending) > 0 {
+	if text(e.Old) == "manual" && text(e.New) == "auto" && isRunning(live) && stillWaits(live) {
 		return resource.Verdict{Effect: resource.Restart,
 			Reason: "these wait for a restart: " + strings.Join(live.Pending, ", ")}
 	}

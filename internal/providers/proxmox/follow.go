@@ -61,6 +61,37 @@ func (p *Provider) do(ctx context.Context, job providers.Job, send func() (strin
 	})
 }
 
+// lockError is a container that somebody else is working on.
+type lockError struct{ id, lock string }
+
+func (e lockError) Error() string {
+	return fmt.Sprintf("container %s is locked (%s); if nothing works on it any more: pct unlock %s", e.id, e.lock, e.id)
+}
+
+// awaitUnlocked waits until nobody else works on the container, such as a
+// backup. It is read anew then: with the lock its digest has changed.
+func (w *work) awaitUnlocked(ctx context.Context) error {
+	return held.Repeat(ctx, func() error {
+		if w.cfg.coming["lock"] == "" {
+			return nil
+		}
+		if err := w.read(ctx); err != nil {
+			return err
+		}
+		if lock := w.cfg.coming["lock"]; lock != "" {
+			return lockError{w.job.ID, lock}
+		}
+		return nil
+	}, func(err error) bool {
+		var locked lockError
+		if !errors.As(err, &locked) {
+			return false
+		}
+		w.job.Report.Say("waiting: " + err.Error())
+		return true
+	})
+}
+
 // finding is what became of a create whose answer was lost or said "taken".
 type finding int
 
@@ -106,7 +137,7 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 		cfg, err := p.readConfig(ctx, node, job.ID, asSet)
 		switch {
 		case pve.IsGone(err), pve.IsForbidden(err):
-			return p.takenElsewhere(ctx, job.ID)
+			return p.takenElsewhere(ctx, job)
 		case err != nil:
 			return foundNothing, err
 		case isBare(cfg) && p.Now().Before(end):
@@ -115,39 +146,77 @@ func (p *Provider) lookOnce(ctx context.Context, job providers.Job, node string)
 			}
 			continue
 		}
-		if _, marker := resource.Split(cfg.coming["description"]); marker == job.Marker {
-			return foundOurs, nil
-		}
-		return foundOther, nil
+		return whose(cfg, job), nil
 	}
 }
 
-const barePatience = time.Minute
-
 // outwait waits for a task of that type that works on the container, if there is
-// one. How it ends does not matter: what it left is looked at afterwards.
+// one. How it ends does not matter: what it left is looked at afterwards. One
+// whose state nobody tells is waited for as long as it is listed as running.
 func (p *Provider) outwait(ctx context.Context, job providers.Job, node, kind string) error {
-	var tasks []struct{ UPID, Type string }
-	query := url.Values{"source": {"active"}, "vmid": {job.ID}}
-	if err := p.Client.Read(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
-		return fmt.Errorf("look for the task that works on %s: %w", job.ID, err)
-	}
-	for _, t := range tasks {
-		if t.Type != kind {
-			continue
+	for {
+		upid, err := p.activeTask(ctx, job.ID, node, kind)
+		if err != nil || upid == "" {
+			return err
 		}
-		if err := p.follow(ctx, job, t.UPID); pve.IsWaiting(err) || isReporting(err) {
+		err = p.follow(ctx, job, upid)
+		switch {
+		case pve.IsWaiting(err) || isReporting(err):
+			return err
+		case !pve.IsLost(err):
+			return nil
+		}
+		if err := pve.Pause(ctx, time.Second); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
-// takenElsewhere tells whether a guest has the VMID that is no container of
-// this node, or one that the token may not see.
-func (p *Provider) takenElsewhere(ctx context.Context, id string) (finding, error) {
-	if taken, err := p.isTaken(ctx, id); err != nil || !taken {
+// activeTask returns the running task of that type that works on a VMID, or "".
+func (p *Provider) activeTask(ctx context.Context, id, node, kind string) (string, error) {
+	var tasks []struct{ UPID, Type string }
+	query := url.Values{"source": {"active"}, "vmid": {id}}
+	if err := p.Client.Read(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
+		return "", fmt.Errorf("look for the task that works on %s: %w", id, err)
+	}
+	for _, t := range tasks {
+		if t.Type == kind {
+			return t.UPID, nil
+		}
+	}
+	return "", nil
+}
+
+// takenElsewhere tells whose the VMID is when it is no container of the node, or
+// one that the token may not see. Ours may have been moved already.
+func (p *Provider) takenElsewhere(ctx context.Context, job providers.Job) (finding, error) {
+	all, err := p.list(ctx)
+	if err != nil {
 		return foundNothing, err
 	}
-	return foundOther, nil
+	guest, listed := all.guest(job.ID)
+	if !listed {
+		if taken, err := p.isTaken(ctx, job.ID); err != nil || !taken {
+			return foundNothing, err
+		}
+		return foundOther, nil
+	}
+	if guest.Type != "lxc" {
+		return foundOther, nil
+	}
+	cfg, err := p.readConfig(ctx, guest.Node, job.ID, asSet)
+	if pve.IsForbidden(err) {
+		return foundOther, nil
+	}
+	if err != nil {
+		return foundNothing, err
+	}
+	return whose(cfg, job), nil
+}
+
+func whose(cfg config, job providers.Job) finding {
+	if _, marker := resource.Split(cfg.coming["description"]); marker == job.Marker {
+		return foundOurs
+	}
+	return foundOther
 }

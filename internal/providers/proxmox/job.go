@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -67,16 +67,22 @@ func (p *Provider) listJobs(ctx context.Context) ([]backupJob, error) {
 	return jobs, err
 }
 
-// jobLister lists the backup jobs, once however often it is called.
+// jobLister lists the backup jobs, once however often it is called. That they
+// could not be listed is remembered too.
 type jobLister func(ctx context.Context) ([]backupJob, error)
 
 func (p *Provider) listJobsOnce() jobLister {
-	var once sync.Once
-	var jobs []backupJob
-	var err error
+	type answer struct {
+		jobs []backupJob
+		err  error
+	}
+	ask := pve.Once(func(ctx context.Context) (answer, error) {
+		jobs, err := p.listJobs(ctx)
+		return answer{jobs, err}, nil
+	})
 	return func(ctx context.Context) ([]backupJob, error) {
-		once.Do(func() { jobs, err = p.listJobs(ctx) })
-		return jobs, err
+		a, err := ask(ctx)
+		return a.jobs, cmp.Or(a.err, err)
 	}
 }
 

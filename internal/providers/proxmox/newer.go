@@ -25,7 +25,7 @@ func (p *Provider) notesOnTemplates(ctx context.Context, s resource.Survey, targ
 		}
 		spec := resource.Text(t.Want.Want, "template")
 		_, file, isFile := strings.Cut(resource.Text(t.Prior.Attrs, "made_from"), ":vztmpl/")
-		if !isFile || spec == "" || isVolumeID(spec) {
+		if !isFile || spec == "" || isVolumeID(spec) || !isSameTemplate(spec, file) {
 			continue
 		}
 		if made[spec] == nil {

@@ -91,25 +91,44 @@ func (p *Provider) createPolicy(ctx context.Context, job providers.Job) (resourc
 		return resource.Object{}, err
 	}
 	form.Set("id", job.ID)
-	_, err = p.Client.Post(ctx, "/cluster/backup", form)
-	if pve.IsTaken(err) || pve.IsUnclear(err) {
-		there, lookErr := p.findJob(ctx, job.ID)
-		switch {
-		case lookErr != nil:
-			return resource.Object{}, fmt.Errorf("%w (then could not look what became of it: %w)", err, lookErr)
-		case there == nil:
-			_, err = p.Client.Post(ctx, "/cluster/backup", form)
-		default:
-			if _, marker := there.remark(); marker != job.Marker {
-				return resource.Object{}, providers.ErrTaken{ID: job.ID}
-			}
-			err = nil
+	err = p.writeJob(ctx, job.ID, func() error {
+		_, err := p.Client.Post(ctx, "/cluster/backup", form)
+		return err
+	}, func(there *backupJob) (bool, error) {
+		if there == nil {
+			return false, nil
 		}
-	}
+		if _, marker := there.remark(); marker != job.Marker {
+			return false, providers.ErrTaken{ID: job.ID}
+		}
+		return true, nil
+	})
 	if err != nil {
 		return resource.Object{}, err
 	}
 	return p.policyObject(job), nil
+}
+
+// writeJob sends a change of a backup job. When its answer was lost, or the name
+// is taken, isDone looks at the job, which is nil when there is none, and only
+// what had no effect is sent again.
+func (p *Provider) writeJob(ctx context.Context, id string, send func() error, isDone func(*backupJob) (bool, error)) error {
+	for try := 1; ; try++ {
+		err := send()
+		if !pve.IsUnclear(err) && !pve.IsTaken(err) || try == 3 {
+			return err
+		}
+		look := func() (bool, error) {
+			there, lookErr := p.findJob(ctx, id)
+			if lookErr != nil {
+				return false, fmt.Errorf("%w (then could not look what became of it: %w)", err, lookErr)
+			}
+			return isDone(there)
+		}
+		if done, err := lookPatiently(ctx, look); done || err != nil {
+			return err
+		}
+	}
 }
 
 // updatePolicy sends the whole job anew. One that covers nothing any more is
@@ -135,11 +154,7 @@ func (p *Provider) updatePolicy(ctx context.Context, job providers.Job) (resourc
 	}
 	if coversNothing(job.Want.Want) {
 		job.Report.Warn("it covers no guest any more; the job is removed until it does")
-		_, err := p.Client.Delete(ctx, pve.Path("cluster", "backup", job.ID), nil)
-		if err != nil && !pve.IsGone(err) {
-			return resource.Object{}, err
-		}
-		return p.policyObject(job), nil
+		return p.policyObject(job), p.removeJob(ctx, job.ID)
 	}
 	form, unset, err := p.jobForm(ctx, job)
 	if err != nil {
@@ -148,7 +163,13 @@ func (p *Provider) updatePolicy(ctx context.Context, job providers.Job) (resourc
 	if len(unset) > 0 {
 		form.Set("delete", strings.Join(unset, ","))
 	}
-	if _, err := p.Client.Put(ctx, pve.Path("cluster", "backup", job.ID), form); err != nil {
+	err = p.writeJob(ctx, job.ID, func() error {
+		_, err := p.Client.Put(ctx, pve.Path("cluster", "backup", job.ID), form)
+		return err
+	}, func(now *backupJob) (bool, error) {
+		return now == nil || now.digest() != there.digest(), nil
+	})
+	if err != nil {
 		return resource.Object{}, err
 	}
 	return p.policyObject(job), nil
@@ -162,7 +183,15 @@ func (p *Provider) deletePolicy(ctx context.Context, job providers.Job) error {
 	if _, marker := there.remark(); !isOurs(marker, job.Marker) {
 		return providers.ErrStranger{ID: job.ID, Why: describeOther(marker)}
 	}
-	_, err = p.Client.Delete(ctx, pve.Path("cluster", "backup", job.ID), nil)
+	return p.removeJob(ctx, job.ID)
+}
+
+// removeJob removes a job. One that is gone is what was asked for.
+func (p *Provider) removeJob(ctx context.Context, id string) error {
+	err := p.writeJob(ctx, id, func() error {
+		_, err := p.Client.Delete(ctx, pve.Path("cluster", "backup", id), nil)
+		return err
+	}, func(there *backupJob) (bool, error) { return there == nil, nil })
 	if pve.IsGone(err) {
 		return nil
 	}

@@ -46,32 +46,24 @@ func (w *work) stop(ctx context.Context) error {
 	return nil
 }
 
-// power sends a request for a status and sees that the container gets it. To
-// send it twice does no harm, so a lost answer is followed by a look, and where
-// nothing came of the request by another one.
+// power sends a request for a status and sees that the container gets it.
 func (w *work) power(ctx context.Context, verb string, form url.Values) error {
 	wanted := "stopped"
 	if verb == "start" {
 		wanted = "running"
 	}
-	for try := 1; ; try++ {
-		queued, err := w.request(ctx, form, "status", verb)
-		if !pve.IsUnclear(err) || try == 3 {
-			if err != nil || !queued {
-				return err
-			}
-			return w.awaitHA(ctx, "it is "+wanted, func() (bool, error) {
-				status, err := w.status(ctx)
-				return status == wanted, err
-			})
-		}
-		if err := w.p.outwait(ctx, w.job, w.guest.Node, "vz"+verb); err != nil {
-			return err
-		}
-		if status, err := w.status(ctx); err != nil || status == wanted {
-			return err
-		}
+	queued := false
+	err := w.surely(ctx, "vz"+verb, func() (err error) {
+		queued, err = w.request(ctx, form, "status", verb)
+		return err
+	}, func() bool { return w.guest.Status == wanted })
+	if err != nil || !queued {
+		return err
 	}
+	return w.awaitHA(ctx, "it is "+wanted, func() (bool, error) {
+		status, err := w.status(ctx)
+		return status == wanted, err
+	})
 }
 
 // request sends one request to the container and follows its task. Queued tells

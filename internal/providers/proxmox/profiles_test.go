@@ -20,7 +20,9 @@ func TestLifeOnEveryRelease(t *testing.T) {
 			l := openLab(t, pvesim.Options{PVE: version})
 			set := oneVolume(nil)
 			set["network"] = labelled("network", map[string]values{"eth0": {"bridge": str("vmbr0"), "ip": str("dhcp")}})
+			begin := time.Now()
 			made := l.create(app("web", set), 2000)
+			require.Less(t, time.Since(begin), addressPatience, "no release is asked for long for what it cannot tell")
 
 			set["memory"], set["timezone"], set["description"] = mebis(768), str("UTC"), str("changed")
 			made, _ = l.change(app("web", set), made)

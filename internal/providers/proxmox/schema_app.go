@@ -17,8 +17,8 @@ func appKind() *resource.Kind {
 			Blocks: map[string]*resource.Nested{
 				"disk":     {Block: diskBlock()},
 				"volume":   {Block: volumeBlock(), Labelled: true},
-				"bind":     {Block: bindBlock(), Labelled: true},
-				"device":   {Block: deviceBlock(), Labelled: true},
+				"bind":     {Block: bindBlock(), Labelled: true, CheckLabel: onLabel(isPath)},
+				"device":   {Block: deviceBlock(), Labelled: true, CheckLabel: onLabel(isDevice)},
 				"network":  {Block: networkBlock(), Labelled: true, DefaultLabel: "eth0"},
 				"port":     {Block: portBlock(), Labelled: true},
 				"dns":      {Block: dnsBlock()},
@@ -29,7 +29,7 @@ func appKind() *resource.Kind {
 		},
 		Implies: impliedTemplates,
 		Foresee: foreseeApp,
-		Judge:   judgeApp,
+		Judge:   judgePatiently,
 	}
 }
 

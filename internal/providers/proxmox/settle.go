@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -12,9 +13,11 @@ import (
 )
 
 const (
-	// settlePatience bounds the wait for a create without a known task. A create
-	// that was killed leaves its lock for ever.
+	// settlePatience bounds the wait for a clone without a known task: that goes by
+	// the VMID of its source. barePatience is for what no task works on that
+	// anybody can see: a create or removal that was killed leaves its lock for ever.
 	settlePatience = 10 * time.Minute
+	barePatience   = time.Minute
 	// requestPatience is how long after the beginning of a step its request may
 	// still take effect although nobody waits for the answer: Proxmox checks the
 	// storages before it makes the configuration.
@@ -35,22 +38,44 @@ func (p *Provider) Settle(ctx context.Context, target providers.Target, task str
 		prior.Changed = p.Now() // the listing may be older than what the task did
 		target.Prior = &prior
 	}
-	jobs := p.listJobsOnce()
-	for patience := p.Now().Add(settlePatience); ; {
+	jobs, patience := p.listJobsOnce(), barePatience
+	if target.Prior != nil && resource.Text(target.Prior.Attrs, "clone") != "" {
+		patience = settlePatience
+	}
+	for end := p.Now().Add(patience); ; {
 		all, err := p.list(ctx)
 		if err != nil {
 			return resource.Seen{}, err
 		}
 		seen := p.see(ctx, all, jobs, target)
-		isUnderWay := seen.Presence == resource.Unknown && seen.Locked != "" && p.Now().Before(patience)
+		isBare := seen.Presence == resource.Unknown && seen.Locked != ""
+		isUnderWay := isBare && (p.Now().Before(end) || p.isWorkedOn(ctx, all, target))
 		mayCome := (seen.Presence == resource.Gone || seen.Presence == resource.Unknown) && p.Now().Before(comesUntil)
 		if !isUnderWay && !mayCome {
+			if isBare {
+				seen.Why += fmt.Sprintf(", and no task works on it; on its node: pct unlock %s && pct destroy %s", appID(target), appID(target))
+			}
 			return seen, ctx.Err()
 		}
 		if err := pve.Pause(ctx, time.Second); err != nil {
 			return resource.Seen{}, err
 		}
 	}
+}
+
+// isWorkedOn reports whether a task is at work on the container that anybody can
+// see.
+func (p *Provider) isWorkedOn(ctx context.Context, all listing, target providers.Target) bool {
+	guest, found := all.guest(appID(target))
+	if !found {
+		return false
+	}
+	for _, kind := range []string{"vzcreate", "vzdestroy", "vzrestore"} {
+		if upid, err := p.activeTask(ctx, appID(target), guest.Node, kind); err == nil && upid != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // outlast waits for the end of a task. One that cannot be asked for any more,

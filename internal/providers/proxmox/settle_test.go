@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/providertest"
@@ -105,4 +106,35 @@ func TestSettleLooksAtWhatATaskLeft(t *testing.T) {
 			require.Equal(t, resource.Present, seen.Presence, seen.Why)
 		})
 	}
+}
+
+// What a removal left that was cut short holds nobody up for long, and people
+// are told what to do on the node.
+func TestSettleTellsWhatOnlyAPersonCanClearUp(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l, want := openLab(t, pvesim.Options{}), app("web", nil)
+		require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.AddGuest(2000, "pve1", map[string]string{"lock": "destroyed"}) }))
+		prior, begun := resource.Object{Addr: want.Addr, Host: "pve", ID: "2000", Nonce: "n2000"}, time.Now()
+		seen, err := l.Settle(t.Context(), providers.Target{Addr: want.Addr, Prior: &prior, Marker: l.job(want, "2000").Marker}, "")
+		require.NoError(t, err)
+		require.Equal(t, resource.Unknown, seen.Presence)
+		require.Equal(t, "2000 is just being made or removed, and no task works on it; on its node: pct unlock 2000 && pct destroy 2000", seen.Why)
+		require.Less(t, time.Since(begun), 2*time.Minute)
+	})
+}
+
+// A create whose task nobody told is waited for as long as it runs.
+func TestSettleWaitsAsLongAsATaskRuns(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{Tasks: func(string) time.Duration { return time.Hour }})
+		want := app("web", values{"running": cty.False})
+		job := l.job(want, "2000")
+		upid, err := l.Client.Post(t.Context(), "/nodes/pve1/lxc", createForm(job, "local:vztmpl/debian-13-standard_13.1-2_amd64.tar.zst"))
+		require.NoError(t, err)
+		require.NotEmpty(t, upid)
+		prior := resource.Object{Addr: want.Addr, Host: "pve", ID: "2000", Nonce: "n2000", Attrs: want.Want, Changed: time.Now()}
+		seen, err := l.Settle(t.Context(), providers.Target{Addr: want.Addr, Prior: &prior, Marker: job.Marker}, "")
+		require.NoError(t, err)
+		require.Equal(t, resource.Present, seen.Presence, seen.Why)
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	proxmox "github.com/Telmate/proxmox-api-go/proxmox"
@@ -45,9 +44,7 @@ type Client struct {
 	identity  identity
 	secrets   []string // never to be seen in errors
 	pace      pace
-
-	versionLock sync.Mutex
-	version     *Version
+	version   func(context.Context) (Version, error)
 }
 
 // New returns a client. It opens no connection; it reads Options.CAFile.
@@ -75,6 +72,7 @@ func New(options Options) (*Client, error) {
 		slots:     make(chan struct{}, options.Parallel),
 		secrets:   []string{options.TokenSecret, options.Password},
 	}
+	c.version = Once(c.askVersion)
 	c.identity, err = newIdentity(options)
 	return c, err
 }
@@ -145,22 +143,14 @@ func (v Version) AtLeast(major, minor int) bool {
 }
 
 // Version asks for the release once and remembers it.
-func (c *Client) Version(ctx context.Context) (Version, error) {
-	c.versionLock.Lock()
-	defer c.versionLock.Unlock()
-	if c.version != nil {
-		return *c.version, nil
-	}
+func (c *Client) Version(ctx context.Context) (Version, error) { return c.version(ctx) }
+
+func (c *Client) askVersion(ctx context.Context) (Version, error) {
 	var answer struct{ Version, Release Text }
 	if err := c.Read(ctx, "/version", nil, &answer); err != nil {
 		return Version{}, err
 	}
-	v, err := ParseVersion(string(answer.Version))
-	if err != nil {
-		return Version{}, err
-	}
-	c.version = &v
-	return v, nil
+	return ParseVersion(string(answer.Version))
 }
 
 // ParseVersion reads a release such as 9.1.4 or 9.0.0~11.

@@ -23,6 +23,7 @@ type Error struct {
 	Path    string
 	Task    string   // the UPID of a task that failed or that was waited for
 	Log     []string // the last lines of the task's log
+	lost    bool     // the task cannot be asked for any more
 	cause   error
 }
 
@@ -151,7 +152,7 @@ func IsForbidden(err error) bool { return hasStatus(err, 403) || says(err, "Perm
 
 // IsRefused: the request was turned down before anything was done, for its
 // parameters, for lack of a privilege or because the release does not know it.
-func IsRefused(err error) bool { return hasStatus(err, 400, 401, 403, 501) }
+func IsRefused(err error) bool { return hasStatus(err, 400, 401, 403, 501) && !IsLost(err) }
 
 // IsFault: the handler of the request broke off. It mostly did nothing, but
 // Proxmox knows errors after the deed.
@@ -173,11 +174,16 @@ func IsSameSize(err error) bool { return says(err, "disk is already at specified
 // IsTaskFailure: a task ended, and not well.
 func IsTaskFailure(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Task != "" && e.Status != 0
+	return errors.As(err, &e) && e.Task != "" && e.Status != 0 && !e.lost
 }
 
-// IsNoTask: the node knows no such task (any more).
-func IsNoTask(err error) bool { return says(err, "no such task", "unable to parse worker upid") }
+// IsLost: what became of a task cannot be asked for: its node knows no such
+// task (any more), or does not tell this user. It may have had its effect, or
+// may still do so.
+func IsLost(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.lost
+}
 
 // IsGateway: a node could not be reached by the one that was asked, or the
 // answer did not come in time.
@@ -200,14 +206,14 @@ func IsUnreachable(err error) bool {
 	return e.Status == 595 || IsCertificate(err) || errors.As(e.cause, &op) && op.Op == "dial"
 }
 
-// IsUnclear: the request was sent but its answer was lost, so it may or may not
-// have taken effect, or may still do so.
+// IsUnclear: the request was sent but its answer was lost, or its task was, so it
+// may or may not have taken effect, or may still do so.
 func IsUnclear(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) || e.Task != "" || IsUnreachable(err) {
+	if !errors.As(err, &e) || e.Task != "" && !e.lost || IsUnreachable(err) {
 		return false
 	}
-	return e.Status == 0 || IsGateway(err)
+	return e.Status == 0 || e.lost || IsGateway(err)
 }
 
 // isTransient: asking again may help.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	proxmox "github.com/Telmate/proxmox-api-go/proxmox"
@@ -17,7 +16,7 @@ type identity interface {
 	sign(ctx context.Context, c *Client, s *proxmox.Session) error
 	// renew makes the next sign get fresh credentials, and reports whether that
 	// can help against a refusal of the session's.
-	renew(s *proxmox.Session) bool
+	renew(ctx context.Context, s *proxmox.Session) bool
 }
 
 func newIdentity(options Options) (identity, error) {
@@ -32,7 +31,7 @@ func newIdentity(options Options) (identity, error) {
 		}
 		return token(options.TokenID + "=" + options.TokenSecret), nil
 	case options.Username != "" && options.Password != "":
-		return &ticket{username: options.Username, password: options.Password}, nil
+		return &ticket{username: options.Username, password: options.Password, turn: newTurn()}, nil
 	}
 	return nil, errors.New("neither a token nor a user with a password is given")
 }
@@ -52,14 +51,14 @@ func (t token) sign(_ context.Context, _ *Client, s *proxmox.Session) error {
 	return nil
 }
 
-func (token) renew(*proxmox.Session) bool { return false }
+func (token) renew(context.Context, *proxmox.Session) bool { return false }
 
 // ticket logs in with a password, and again well before the two hours that a
 // ticket is good for are over.
 type ticket struct {
 	username, password string
 
-	mu     sync.Mutex
+	turn   turn // guards what is below
 	value  string
 	csrf   string
 	issued time.Time
@@ -68,8 +67,10 @@ type ticket struct {
 const ticketAge = 90 * time.Minute
 
 func (t *ticket) sign(ctx context.Context, c *Client, s *proxmox.Session) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.turn.take(ctx); err != nil {
+		return err
+	}
+	defer t.turn.pass()
 	if t.value == "" || time.Since(t.issued) > ticketAge {
 		if err := t.login(ctx, c); err != nil {
 			return err
@@ -79,16 +80,19 @@ func (t *ticket) sign(ctx context.Context, c *Client, s *proxmox.Session) error 
 	return nil
 }
 
-func (t *ticket) renew(s *proxmox.Session) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *ticket) renew(ctx context.Context, s *proxmox.Session) bool {
+	if t.turn.take(ctx) != nil {
+		return false
+	}
+	defer t.turn.pass()
 	if s.AuthTicket == t.value {
 		t.value = ""
 	}
 	return true
 }
 
-// login asks every endpoint in turn. It sends no credentials but the password.
+// login asks every endpoint in turn until one is reached. It sends no
+// credentials but the password.
 func (t *ticket) login(ctx context.Context, c *Client) error {
 	form := url.Values{"username": {t.username}, "password": {t.password}}
 	var answer struct {
@@ -102,8 +106,8 @@ func (t *ticket) login(ctx context.Context, c *Client) error {
 			return fmt.Errorf("log in: %w", sessionErr)
 		}
 		err = c.exchange(ctx, bare, call{method: http.MethodPost, path: "/access/ticket", form: form}, &answer)
-		if !IsUnreachable(err) {
-			break
+		if !IsUnreachable(err) || IsCertificate(err) {
+			break // a certificate that is not trusted is for a person to look at
 		}
 		c.advance(bare.ApiUrl)
 	}

@@ -99,7 +99,7 @@ func (c *Client) once(ctx context.Context, req call, out any) error {
 			return err
 		}
 		err = c.exchange(ctx, session, req, out)
-		if IsUnauthorised(err) && !renewed && c.identity.renew(session) {
+		if IsUnauthorised(err) && !renewed && c.identity.renew(ctx, session) {
 			continue
 		}
 		if isTransient(err) {

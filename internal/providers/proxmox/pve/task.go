@@ -33,8 +33,9 @@ func ParseUPID(text string) (UPID, error) {
 // Wait waits until a task has ended, however long that takes, and returns the
 // lines of its log that warn. It tells log the lines as they come, when the task
 // takes longer than a second; log may be nil. A task that failed is an *Error
-// with its last words. Lost connections are waited out; only the context ends
-// the wait early, and the task goes on then.
+// with its last words; one that cannot be asked for is an error that IsLost.
+// Lost connections are waited out; only the context ends the wait early, and
+// the task goes on then.
 func (c *Client) Wait(ctx context.Context, upid string, log func(line string)) (warnings []string, err error) {
 	u, err := ParseUPID(upid)
 	if err != nil {
@@ -82,7 +83,7 @@ func (w *waiter) poll(ctx context.Context) (exit string, err error) {
 			delay = trouble.NextBackOff()
 			continue
 		case err != nil:
-			return "", err
+			return "", w.lost(err)
 		case state.Status == "stopped":
 			w.client.pace.learn(w.task.Type, elapsed)
 			return state.ExitStatus, nil
@@ -101,6 +102,15 @@ func (w *waiter) left(cause error) error {
 		why = "by an interrupt"
 	}
 	return &Error{Message: "it goes on, the wait for it ended: " + why, Task: w.upid, cause: cause}
+}
+
+// lost is the error of a task whose state nobody tells.
+func (w *waiter) lost(cause error) error {
+	e := &Error{Message: "what became of it is not known: " + cause.Error(), Task: w.upid, lost: true, cause: cause}
+	if of := (*Error)(nil); errors.As(cause, &of) {
+		e.Status = of.Status
+	}
+	return e
 }
 
 // readLog returns the lines of the log that are new, and tells them. That the
@@ -159,5 +169,5 @@ func (c *Client) lastWords(lines []string, exit string) []string {
 // the task may still succeed.
 func IsWaiting(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Task != "" && e.Status == 0
+	return errors.As(err, &e) && e.Task != "" && e.Status == 0 && !e.lost
 }
