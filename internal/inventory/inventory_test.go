@@ -153,6 +153,36 @@ func TestTargetsCarryWhatMakesThemOurs(t *testing.T) {
 }
 
 // TestHostsAreLookedAtAtTheSameTime lets no host answer before all were asked:
+// What is to be made anew is looked at as such, by its own address or that of its
+// block.
+func TestObserveTellsWhatIsMadeAnew(t *testing.T) {
+	one := &host{name: "one"}
+	key := func(k string) resource.Resource {
+		return resource.Resource{Addr: addr.Addr{Kind: "thing", Name: "many", Key: k}, Host: "one"}
+	}
+	desired := []resource.Resource{wanted("a", "one"), wanted("b", "one"), key(`"x"`), key(`"y"`)}
+	for _, c := range []struct {
+		anew []addr.Addr
+		want []string
+	}{
+		{nil, nil},
+		{[]addr.Addr{at("b")}, []string{"thing.b"}},
+		{[]addr.Addr{at("many")}, []string{`thing.many["x"]`, `thing.many["y"]`}},
+		{[]addr.Addr{desired[3].Addr, at("a")}, []string{"thing.a", `thing.many["y"]`}},
+	} {
+		one.targets = nil
+		_, err := inventory.Ask{Anew: c.anew}.Observe(t.Context(), providers.Set{"one": one}, desired, recorded())
+		require.NoError(t, err)
+		var anew []string
+		for _, target := range one.targets[0] {
+			if target.Anew {
+				anew = append(anew, target.Addr.String())
+			}
+		}
+		require.Equal(t, c.want, anew)
+	}
+}
+
 // one after the other they would wait for ever, which the bubble reports.
 func TestHostsAreLookedAtAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,16 +16,34 @@ import (
 // The checks of this file return what is wrong with a known value, or "". The
 // ranges and patterns are those of Proxmox's own schema, where it has any.
 
+// atLeast and within check whole numbers.
 func atLeast(low int64) func(cty.Value) string {
 	return func(v cty.Value) string {
 		if v.LessThan(cty.NumberIntVal(low)).True() {
 			return fmt.Sprintf("must be at least %d", low)
 		}
-		return ""
+		return isWhole(v)
 	}
 }
 
+func isWhole(v cty.Value) string {
+	if !v.AsBigFloat().IsInt() {
+		return "must be a whole number"
+	}
+	return ""
+}
+
 func within(low, high int64) func(cty.Value) string {
+	return func(v cty.Value) string {
+		if wrong := between(low, high)(v); wrong != "" {
+			return wrong
+		}
+		return isWhole(v)
+	}
+}
+
+// between checks numbers that may have fractions.
+func between(low, high int64) func(cty.Value) string {
 	return func(v cty.Value) string {
 		if v.LessThan(cty.NumberIntVal(low)).True() || v.GreaterThan(cty.NumberIntVal(high)).True() {
 			return fmt.Sprintf("must be between %d and %d", low, high)
@@ -119,12 +137,21 @@ var (
 	isOneLine = matching(`^[^\x00-\x08\x0a-\x1f\x7f]*$`, "must be one line without control characters")
 	isMAC     = matching(`^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$`,
 		"is no hardware address of a single interface, such as BC:24:11:00:00:01")
-	isMode     = matching(`^0[0-7]{3}$`, "is no access mode in octal, such as 0660")
-	isComment  = matching(`^[^\x00-\x1f\x7f]{0,250}$`, "must be one line of at most 250 characters")
-	labels     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
-	envName    = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
-	noNewlines = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
+	isFileSystem = matching(`^[a-zA-Z0-9_]+$`, "is no file system: letters, digits and _ only")
+	isMode       = matching(`^0[0-7]{3}$`, "is no access mode in octal, such as 0660")
+	isComment    = matching(`^[^\x00-\x1f\x7f]{0,250}$`, "must be one line of at most 250 characters")
+	labels       = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
+	envName      = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+	noNewlines   = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
 )
+
+// isNotes checks the template of an archive's notes.
+func isNotes(v cty.Value) string {
+	if wrong := isOneLine(v); wrong != "" {
+		return wrong
+	}
+	return notLonger(1024)(v)
+}
 
 func isHostname(v cty.Value) string {
 	if name := v.AsString(); len(name) > 253 || !labels.MatchString(name) {

@@ -75,10 +75,19 @@ func (c *checker) app(proposal providers.Proposal) {
 	if node == nil {
 		return
 	}
-	c.storages(proposal, node)
-	c.networks(proposal, node)
-	c.mounts(proposal)
-	c.release(want)
+	// What stays as it is works, or is people's own business.
+	if proposal.Create || changes(proposal, "disk", "volume", "node") {
+		c.storages(proposal, node)
+	}
+	if proposal.Create || changes(proposal, "network", "node") {
+		c.networks(proposal, node)
+	}
+	if proposal.Create || changes(proposal, "disk", "volume", "bind", "device") {
+		c.mounts(proposal)
+	}
+	if proposal.Create || changes(proposal, "env", "entrypoint", "device") {
+		c.release(want)
+	}
 	if !c.isRoot {
 		c.rootOnly(proposal)
 	}

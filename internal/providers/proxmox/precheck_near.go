@@ -12,7 +12,7 @@ import (
 func near(name string, names []string) []string {
 	all := slices.Clone(names)
 	slices.SortFunc(all, func(a, b string) int {
-		return cmp.Or(distance(name, a)-distance(name, b), strings.Compare(a, b))
+		return cmp.Or(farness(name, a)-farness(name, b), strings.Compare(a, b))
 	})
 	all = slices.Compact(all)
 	return all[:min(len(all), 5)]
@@ -26,12 +26,15 @@ func nearest(name string, names []string) string {
 	return ""
 }
 
+// farness is how far a word is from another, or from its beginning: people leave
+// out what comes at the end.
+func farness(word, other string) int {
+	return min(distance(word, other), 1+distance(word, other[:min(len(word), len(other))]))
+}
+
 // distance counts the letters to change, add or take away to get from one word
-// to another. A beginning of a word is near to it.
+// to another.
 func distance(from, to string) int {
-	if strings.HasPrefix(to, from) {
-		return 0
-	}
 	row := make([]int, len(to)+1)
 	for j := range row {
 		row[j] = j

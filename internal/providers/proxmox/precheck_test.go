@@ -129,6 +129,9 @@ func TestPrecheckOfRootOnlyChanges(t *testing.T) {
 	checker.rootOnly(providers.Proposal{Create: true, Want: app("web", values{
 		"unprivileged": cty.False, "features": object("features", values{"nesting": cty.True})})})
 	require.Equal(t, []string{"features.nesting of a privileged container needs root@pam"}, summaries(checker.found))
+	checker.found = nil
+	checker.rootOnly(providers.Proposal{Want: app("web", values{"unprivileged": cty.False}), Edits: []resource.Edit{gone("features", "nesting")}})
+	require.Equal(t, []string{"features.nesting of a privileged container needs root@pam"}, summaries(checker.found))
 }
 
 // A token that sees nothing is told so, and not sent to look for names.

@@ -27,8 +27,11 @@ func (c *checker) rootOnly(proposal providers.Proposal) {
 		c.err(proposal.Want.Where(path), fmt.Sprintf("%s needs root@pam", path), hint,
 			"Proxmox lets nobody else change it, not even a token of root@pam")
 	}
-	features := resource.Attribute(proposal.Want.Want, "features")
-	if isFalse(proposal.Want.Want, "unprivileged") && proposal.Create && isTrue(features, "nesting") {
+	nesting := proposal.Create && isTrue(resource.Attribute(proposal.Want.Want, "features"), "nesting")
+	for _, e := range proposal.Edits {
+		nesting = nesting || e.Effect != resource.Record && e.Path.Under(resource.Path{"features", "nesting"})
+	}
+	if isFalse(proposal.Want.Want, "unprivileged") && nesting {
 		path := resource.Path{"features", "nesting"}
 		c.err(proposal.Want.Where(path), fmt.Sprintf("%s of a privileged container needs root@pam", path),
 			"take it out, or leave unprivileged at true", "Proxmox lets tokens change features of unprivileged containers only")

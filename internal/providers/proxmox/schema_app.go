@@ -58,7 +58,7 @@ func appAttrs() map[string]*resource.Attr {
 		"template_storage": fromHost("template_storage", ours(text("Where templates and images are kept", isID))),
 
 		"cores":        number("How many CPU cores it sees", within(1, 8192)),
-		"cpu_limit":    number("How much CPU time it may use, in cores; fractions are allowed", within(0, 8192)),
+		"cpu_limit":    number("How much CPU time it may use, in cores; fractions are allowed", between(0, 8192)),
 		"cpu_units":    alike(sameShares, number("Its share of CPU time beside other guests", within(0, 500000))),
 		"memory":       size("Its memory", mebibytes(16)),
 		"swap":         size("Its swap space", mebibytes(0)),

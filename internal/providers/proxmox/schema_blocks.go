@@ -73,7 +73,7 @@ func networkBlock() resource.Block {
 		"trunks":    set(cty.Number, "VLAN tags let through", within(1, 4094)),
 		"mac":       alike(sameFold, text("Hardware address; else one is made and kept", isMAC)),
 		"mtu":       number("Largest packet", within(64, 65535)),
-		"rate":      number("Bandwidth limit in MB/s", atLeast(0)),
+		"rate":      number("Bandwidth limit in MB/s", between(0, 1<<20)),
 		"firewall":  flag("The Proxmox firewall filters it"),
 		"link_down": flag("Its cable is pulled"),
 		"slot":      slot(),
@@ -103,7 +103,7 @@ func featuresBlock() resource.Block {
 		"keyctl":       flag("Use the kernel's keyring"),
 		"fuse":         flag("Mount FUSE file systems"),
 		"mknod":        flag("Make device nodes"),
-		"mount":        set(cty.String, "File systems it may mount, such as nfs", isID),
+		"mount":        set(cty.String, "File systems it may mount, such as nfs", isFileSystem),
 		"force_rw_sys": flag("Mount /sys writable"),
 	}}
 }

@@ -40,7 +40,7 @@ func policyAttrs() map[string]*resource.Attr {
 		"max_age":           ours(seconds("How old the newest archive of an app may be before that is a fault")),
 		"enabled":           flagOr(true, "It runs; false keeps it without running"),
 		"comment":           text("A remark shown in the Proxmox list of jobs", isComment),
-		"notes_template":    text("The notes of each archive; {{guestname}}, {{node}}, {{vmid}} and {{cluster}} are filled in", isOneLine),
+		"notes_template":    text("The notes of each archive; {{guestname}}, {{node}}, {{vmid}} and {{cluster}} are filled in", isNotes),
 		"mail_to":           list("Who gets mail about it", isMailbox),
 		"mail_when":         text("When mail is sent: always or failure", oneOf("always", "failure")),
 		"notification_mode": text("How Proxmox tells: auto, legacy-sendmail or notification-system", oneOf("auto", "legacy-sendmail", "notification-system")),

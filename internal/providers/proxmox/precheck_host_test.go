@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
@@ -16,220 +15,6 @@ import (
 	"github.com/proximity-cli/proximity/internal/pvesim"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
-
-// proposed returns the update that the engine would propose.
-func (l *lab) proposed(want resource.Resource, prior resource.Object) providers.Proposal {
-	l.t.Helper()
-	edits, seen := l.edits(want, prior)
-	return providers.Proposal{Addr: want.Addr, ID: prior.ID, Want: want, Prior: &prior, Live: seen.Object.Attrs, Edits: edits}
-}
-
-// observed looks at what was made, as the engine does before a plan.
-func (l *lab) observed(made ...resource.Object) resource.Survey {
-	l.t.Helper()
-	var targets []providers.Target
-	for i := range made {
-		targets = append(targets, providers.Target{Addr: made[i].Addr, Prior: &made[i],
-			Marker: resource.Marker{Lineage: "l1", Addr: made[i].Addr, Nonce: made[i].Nonce}})
-	}
-	found, err := l.Observe(l.t.Context(), targets)
-	require.NoError(l.t, err)
-	return found.Survey
-}
-
-// says returns the severity and summary of each finding.
-func (l *lab) says(survey resource.Survey, all ...providers.Proposal) []string {
-	l.t.Helper()
-	var says []string
-	for _, d := range l.Precheck(l.t.Context(), survey, all) {
-		says = append(says, d.Severity.String()+": "+d.Summary)
-	}
-	return says
-}
-
-// Static addresses, hardware addresses and names are compared with those of all
-// guests: of strangers of both kinds, of what the plan leaves as it is, of the
-// nodes, and of what the plan itself brings.
-func TestPrecheckOfClashes(t *testing.T) {
-	nic := func(set values) values {
-		all := values{"bridge": str("vmbr0")}
-		for k, v := range set {
-			all[k] = v
-		}
-		return oneNetwork(all)
-	}
-	for _, c := range []struct {
-		name string
-		want values
-		says []string
-	}{
-		{"nobody has it", nic(values{"ip": str("192.0.2.60/24"), "mac": str("BC:24:11:00:00:60")}), nil},
-		{"a container of others has the address", nic(values{"ip": str("192.0.2.53/24")}), []string{"error: address 192.0.2.53 is there twice"}},
-		{"in another VLAN it may be used again", nic(values{"ip": str("192.0.2.53/24"), "vlan": whole(7)}), nil},
-		{"on another bridge too", oneNetwork(values{"bridge": str("vmbr1"), "ip": str("192.0.2.53/24")}), nil},
-		{"a container of others that is off has the hardware address", nic(values{"mac": str("bc:24:11:5a:10:0b")}),
-			[]string{"warning: hardware address BC:24:11:5A:10:0B is there twice"}},
-		{"a virtual machine has it", nic(values{"mac": str("BC:24:11:5A:10:0C")}), []string{"error: hardware address BC:24:11:5A:10:0C is there twice"}},
-		{"cloud-init gives a virtual machine the address", nic(values{"ip": str("192.0.2.99/24")}), []string{"error: address 192.0.2.99 is there twice"}},
-		{"and an IPv6 one", nic(values{"ip6": str("2001:db8::99/64")}), []string{"error: address 2001:db8::99 is there twice"}},
-		{"an app that stays has it", nic(values{"ip": str("192.0.2.70/24")}), []string{"error: address 192.0.2.70 is there twice"}},
-		{"the node itself has it", nic(values{"ip": str("192.0.2.2/24")}), []string{"error: address 192.0.2.2 is there twice"}},
-		{"a name of an app that stays", values{"hostname": str("Stays")}, []string{"warning: host name stays is there twice"}},
-		{"a name of others", values{"hostname": str("homeassistant")}, []string{"warning: host name homeassistant is there twice"}},
-		{"two interfaces", values{"network": labelled("network", map[string]values{
-			"eth0": {"bridge": str("vmbr0"), "ip": str("192.0.2.61/24")}, "eth1": {"bridge": str("vmbr1"), "ip": str("192.0.2.61/24")}})},
-			[]string{"error: address 192.0.2.61 is there twice"}},
-	} {
-		timeless(t, c.name, func(t *testing.T) {
-			seed := pvesim.Cluster()
-			seed.Guests[2].Config["net0"] = "virtio=BC:24:11:5A:10:0C,bridge=vmbr0"
-			seed.Guests[2].Config["ipconfig0"] = "ip=192.0.2.99/24,gw=192.0.2.1,ip6=2001:db8::99/64"
-			l := openLab(t, pvesim.Options{Seed: seed})
-			stays := l.create(app("stays", nic(values{"ip": str("192.0.2.70/24")})), 2000)
-			time.Sleep(time.Minute) // until the listing knows its name
-			want := app("web", c.want)
-			require.Equal(t, c.says, l.says(l.observed(stays), providers.Proposal{Addr: want.Addr, ID: "2001", Create: true, Want: want}))
-		})
-	}
-}
-
-// Guests of others are read only when a plan brings an address, and what an app
-// had before is not held against it.
-func TestStrangersAreReadOnlyForNewAddresses(t *testing.T) {
-	timeless(t, "", func(t *testing.T) {
-		l := openLab(t, pvesim.Options{})
-		static := oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.53/24")}) // the address of guest 100
-		made := l.create(app("web", static), 2000)
-		survey := l.observed(made)
-		ask := func(set values) (int, []string) {
-			all := values{}
-			for _, part := range []values{static, set} {
-				for k, v := range part {
-					all[k] = v
-				}
-			}
-			proposal := l.proposed(app("web", all), made)
-			before := l.requests()
-			says := l.says(survey, proposal)
-			return l.requests() - before, says
-		}
-		n, says := ask(values{"memory": gibibytes(1)})
-		require.Equal(t, 1, n, "the privileges")
-		require.Empty(t, says, "the clash was there before")
-		n, says = ask(oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.77/24")}))
-		require.Equal(t, 5, n, "privileges, bridges, three guests")
-		require.Empty(t, says)
-		_, says = ask(oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.53/24"), "mac": str("BC:24:11:5A:10:0A")}))
-		require.Equal(t, []string{"error: hardware address BC:24:11:5A:10:0A is there twice"}, says)
-	})
-}
-
-// Disks and memory are summed over everything that a plan makes, grows, moves
-// and migrates, for each storage and node; a shared storage is one.
-func TestPrecheckOfSums(t *testing.T) {
-	open := func(t *testing.T) *lab {
-		seed := pvesim.Cluster()
-		for i := range seed.Storages {
-			if seed.Storages[i].Storage == "local-lvm" {
-				seed.Storages[i].Type, seed.Storages[i].Options = "lvm", map[string]string{"vgname": "pve"}
-			}
-		}
-		seed.Storages = append(seed.Storages, pvesim.SeedStorage{Storage: "ceph", Type: "rbd", Content: "rootdir", Shared: true, Size: 100 << 30,
-			Options: map[string]string{"pool": "ceph"}})
-		return openLab(t, pvesim.Options{Seed: seed})
-	}
-	disk := func(storage string, size int64) values {
-		return values{"disk": object("disk", values{"size": gibibytes(size), "storage": str(storage)}), "running": cty.False}
-	}
-	create := func(id, name string, set values) providers.Proposal {
-		want := app(name, set)
-		return providers.Proposal{Addr: want.Addr, ID: id, Create: true, Want: want}
-	}
-	on := func(node string, set values) values {
-		all := values{"node": str(node)}
-		for k, v := range set {
-			all[k] = v
-		}
-		return all
-	}
-	for _, c := range []struct {
-		name   string
-		before values
-		after  values // nil: it stays
-		also   []providers.Proposal
-		says   []string
-	}{
-		{"it fits", disk("nvme", 4), disk("nvme", 900), nil, nil},
-		{"one grows and another is made", disk("nvme", 4), disk("nvme", 600), []providers.Proposal{create("2001", "b", disk("nvme", 500))},
-			[]string{`error: too little space on storage "nvme"`}},
-		{"on two nodes it is not one", disk("nvme", 4), disk("nvme", 600), []providers.Proposal{create("2001", "b", on("pve2", disk("nvme", 500)))}, nil},
-		{"but for a shared one", disk("ceph", 4), disk("ceph", 60), []providers.Proposal{create("2001", "b", on("pve2", disk("ceph", 50)))},
-			[]string{`error: too little space on storage "ceph"`}},
-		{"a disk moves", disk("nvme", 90), disk("ceph", 90), []providers.Proposal{create("2001", "b", disk("ceph", 20))},
-			[]string{`error: too little space on storage "ceph"`}},
-		{"a container migrates with its disks", disk("nvme", 600), on("pve2", disk("nvme", 600)), []providers.Proposal{create("2001", "b", on("pve2", disk("nvme", 500)))},
-			[]string{`error: too little space on storage "nvme"`}},
-		{"thick volumes take their place at once", disk("nvme", 4), disk("local-lvm", 398), nil, []string{`error: too little space on storage "local-lvm"`}},
-		{"thin ones are only promised", disk("nvme", 4), disk("nvme", 1000), nil, []string{`warning: storage "nvme" is promised more than it has`}},
-		{"a new volume", disk("ceph", 60), map[string]cty.Value{"disk": object("disk", values{"size": gibibytes(60), "storage": str("ceph")}), "running": cty.False,
-			"volume": labelled("volume", map[string]values{"data": {"path": str("/data"), "size": gibibytes(120), "storage": str("ceph")}})}, nil,
-			[]string{`error: too little space on storage "ceph"`}},
-		{"memory grows while another is started", values{"memory": gibibytes(1)}, values{"memory": gibibytes(40)}, []providers.Proposal{create("2001", "b", values{"memory": gibibytes(30)})},
-			[]string{`warning: node "pve1" may run out of memory`}},
-		{"memory of what does not run counts nowhere", values{"memory": gibibytes(1)}, values{"memory": gibibytes(40)},
-			[]providers.Proposal{create("2001", "b", values{"memory": gibibytes(30), "running": cty.False})}, nil},
-		{"memory comes with a migration", values{"memory": gibibytes(20)}, on("pve3", values{"memory": gibibytes(20)}),
-			[]providers.Proposal{create("2001", "b", on("pve3", values{"memory": gibibytes(14)}))}, []string{`warning: node "pve3" may run out of memory`}},
-	} {
-		timeless(t, c.name, func(t *testing.T) {
-			l := open(t)
-			made := l.create(app("a", c.before), 2000)
-			time.Sleep(time.Minute) // until the listing knows what storages hold
-			survey := l.observed(made)
-			survey.Storage("pve1", "nvme").Used = 100 << 30
-			all := c.also
-			if c.after != nil {
-				all = append([]providers.Proposal{l.proposed(app("a", c.after), made)}, all...)
-			}
-			require.Equal(t, c.says, l.says(survey, all...))
-		})
-	}
-}
-
-// A VMID that is asked for may be anybody's, also of a guest that the token may
-// not see, but not one that the plan itself frees.
-func TestPrecheckOfVMIDs(t *testing.T) {
-	timeless(t, "", func(t *testing.T) {
-		l := openLab(t, pvesim.Options{})
-		made := l.create(app("old", nil), 2000)
-		survey := l.observed(made)
-		want := app("new", values{"vmid": whole(2000)})
-		create := providers.Proposal{Addr: want.Addr, ID: "2000", Create: true, Want: want}
-		gone := providers.Proposal{Addr: made.Addr, ID: "2000", Delete: true, Prior: &made, Live: made.Attrs}
-		require.Equal(t, []string{"error: VMID 2000 is taken"}, l.says(survey, create))
-		require.Empty(t, l.says(survey, create, gone))
-
-		blind := l.limited("/storage", "/sdn")
-		var taken []string
-		for _, text := range blind.says(blind.survey(), create) {
-			if strings.Contains(text, "VMID") {
-				taken = append(taken, text)
-			}
-		}
-		require.Equal(t, []string{"error: VMID 2000 is taken"}, taken)
-	})
-}
-
-// A replacement does not clash with what it replaces.
-func TestPrecheckOfReplacements(t *testing.T) {
-	timeless(t, "", func(t *testing.T) {
-		l := openLab(t, pvesim.Options{})
-		want := app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.70/24"), "mac": str("BC:24:11:00:00:70")}))
-		made := l.create(want, 2000)
-		time.Sleep(time.Minute) // until the listing knows its name
-		require.Empty(t, l.says(l.observed(made), providers.Proposal{Addr: want.Addr, ID: "2000", Create: true, Want: want, Prior: &made, Live: made.Attrs}))
-	})
-}
 
 // rows changes what a simulated node says of its bridges.
 type rows struct {
@@ -344,7 +129,7 @@ func TestPrecheckOfOneApp(t *testing.T) {
 func TestPrecheckNamesNearTemplates(t *testing.T) {
 	l := openLab(t, pvesim.Options{})
 	for spec, hint := range map[string]string{
-		"debain-13-standard": `template = "debian-13-standard"`, "alpine-3.21-default": `template = "alpine-3.22-default"`,
+		"debain-13-standard": `template = "debian-13-standard"`, "debain-13": `template = "debian-13-standard"`, "ubunut": `template = "ubuntu-22.04-standard"`, "alpine-3.21-default": `template = "alpine-3.22-default"`,
 		"local:vztmpl/debian-12-standard_12.2-1_amd64.tar.zst": `template = "local:vztmpl/debian-12-standard_12.12-1_amd64.tar.zst"`,
 	} {
 		want := app("web", values{"template": str(spec)})
@@ -449,5 +234,36 @@ func TestPrecheckWithoutAnswers(t *testing.T) {
 		l.sim.Inject(pvesim.Fault{Path: "/**", Status: 500})
 		want := app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.53/24")}))
 		require.Empty(t, l.says(survey, providers.Proposal{Addr: want.Addr, ID: "2000", Create: true, Want: want}))
+	})
+}
+
+// Equal answers give equal findings, in one order.
+func TestPrecheckIsInOneOrder(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{}).limited("/storage/local")
+		bad := values{"cores": whole(1), "memory": gibibytes(99), "template": str("none"), "vmid": whole(100),
+			"network": labelled("network", map[string]values{"eth0": {"bridge": str("vmbr9"), "ip": str("192.0.2.53/24")}, "eth1": {"bridge": str("vmbr0"), "ip": str("192.0.2.53/24")}})}
+		wants := []resource.Resource{app("a", bad), app("b", bad), impliedTemplates(app("a", bad))[0], policy(nil)}
+		survey := l.survey()
+		first := l.Precheck(t.Context(), survey, proposals(true, wants...))
+		require.Greater(t, len(first), 8)
+		for range 20 {
+			require.Equal(t, first, l.Precheck(t.Context(), survey, proposals(true, wants...)))
+		}
+	})
+}
+
+// A change of one thing does not bring up what stays as it is.
+func TestPrecheckLeavesInPeaceWhatStays(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		nic := oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.60/24"), "gateway": str("198.51.100.1")})
+		made := l.create(app("web", nic), 2000)
+		survey := l.observed(made)
+		survey.Storage("pve1", "local-lvm").Active = false
+		more := values{"network": nic["network"], "memory": gibibytes(1)}
+		require.Empty(t, l.says(survey, l.proposed(app("web", more), made)))
+		more["disk"] = object("disk", values{"size": gibibytes(6), "storage": str("local-lvm")})
+		require.Equal(t, []string{`error: storage "local-lvm" is not available on node "pve1"`}, l.says(survey, l.proposed(app("web", more), made)))
 	})
 }
