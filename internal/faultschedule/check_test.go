@@ -65,7 +65,7 @@ func (l *lab) check() error {
 		case !there:
 			p.add("%s is not there", a)
 		default:
-			for _, wrong := range differences(w.set, g) {
+			for _, wrong := range differences(w.set, afterStart(g)) {
 				p.add("%s (%d): %s", a, g.VMID, wrong)
 			}
 		}
@@ -134,6 +134,22 @@ func (l *lab) strangers(world pvesim.World) (p problems) {
 		p.add("the foreign job or pool was touched: %v, %v", world.Jobs["theirs"], world.Pools["theirs"])
 	}
 	return p
+}
+
+// afterStart is a container as it will be once it is started: one that died with
+// its node has what waited for a stop still waiting.
+func afterStart(g pvesim.Guest) pvesim.Guest {
+	if g.Running {
+		return g
+	}
+	g.Config = maps.Clone(g.Config)
+	for key, value := range g.Pending {
+		if g.Config[key] = value; value == "" {
+			delete(g.Config, key)
+		}
+	}
+	g.Pending = nil
+	return g
 }
 
 // differences compares a container with what was wanted of it.

@@ -174,6 +174,9 @@ func (w *work) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := w.hasTakenEffect(ctx, c); err != nil {
+		return err
+	}
 	if err := w.setPool(ctx, c); err != nil {
 		return err
 	}
@@ -248,6 +251,9 @@ func (w *work) setPool(ctx context.Context, c *change) error {
 }
 
 func (w *work) moveAll(ctx context.Context, c *change) error {
+	if err := w.bringIntoForce(ctx, c); err != nil {
+		return err
+	}
 	for _, slot := range slices.Sorted(maps.Keys(c.move)) {
 		form := url.Values{"volume": {slot}, "storage": {c.move[slot]}, "delete": {"1"}}
 		err := w.surely(ctx, "move_volume", func() error {

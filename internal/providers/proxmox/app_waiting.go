@@ -78,8 +78,8 @@ func undoes(kind *resource.Kind, paths []resource.Path, want, now cty.Value) boo
 // taken back.
 func isLeftOver(kind *resource.Kind, paths []resource.Path, want, prior, then cty.Value) bool {
 	for _, path := range paths {
-		applied, a := valueAt(prior, path), kind.Schema.At(path)
-		isOurs := !applied.IsNull() && (a == nil || means(a, applied, valueAt(then, path)))
+		applied, comes, a := valueAt(prior, path), valueAt(then, path), kind.Schema.At(path)
+		isOurs := !applied.IsNull() && !comes.IsNull() && (a == nil || means(a, applied, comes))
 		if !isOurs || !valueAt(want, path).IsNull() {
 			return false
 		}

@@ -271,3 +271,31 @@ func TestStartedSinceThePlan(t *testing.T) {
 		}
 	})
 }
+
+// A removal that waits for a restart and that is still wanted is still to do,
+// after a run that was cut short before the restart.
+func TestARemovalThatWaitsIsStillToDo(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		before := app("web", oneVolume(nil))
+		made := l.create(before, 2000)
+		made.Attrs = l.see(&before, &made).Object.Attrs
+		l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"delete": {"mp0"}})
+		l.change(app("web", nil), made)
+		require.Empty(t, slots(l.config("2000"), "mp"))
+		require.Empty(t, l.sim.World().Guests[2000].Pending)
+	})
+}
+
+// A container that is started while it is being changed has some of the change
+// waiting; the step says so instead of counting it as done.
+func TestStartedWhileItIsChanged(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		off := app("web", values{"running": cty.False, "timezone": str("UTC")})
+		made := l.create(off, 2000)
+		want := app("web", values{"running": cty.False})
+		l.sim.Inject(pvesim.Fault{Method: "PUT", Path: "/nodes/*/lxc/*/config", Count: 1, Behind: func(e *pvesim.Edit) { e.SetRunning(2000, true) }})
+		require.ErrorContains(t, l.try(&want, &made), "container 2000 was started meanwhile")
+	})
+}

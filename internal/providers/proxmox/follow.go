@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/providers"
@@ -172,15 +173,15 @@ func (p *Provider) outwait(ctx context.Context, job providers.Job, node, kind st
 	}
 }
 
-// activeTask returns the running task of that type that works on a VMID, or "".
-func (p *Provider) activeTask(ctx context.Context, id, node, kind string) (string, error) {
+// activeTask returns a running task of those types that works on a VMID, or "".
+func (p *Provider) activeTask(ctx context.Context, id, node string, kinds ...string) (string, error) {
 	var tasks []struct{ UPID, Type string }
 	query := url.Values{"source": {"active"}, "vmid": {id}}
 	if err := p.Client.Read(ctx, pve.Path("nodes", node, "tasks"), query, &tasks); err != nil {
 		return "", fmt.Errorf("look for the task that works on %s: %w", id, err)
 	}
 	for _, t := range tasks {
-		if t.Type == kind {
+		if slices.Contains(kinds, t.Type) {
 			return t.UPID, nil
 		}
 	}

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
@@ -55,4 +56,39 @@ func lookPatiently(ctx context.Context, look func() (bool, error)) (bool, error)
 			return false, err
 		}
 	}
+}
+
+// hasTakenEffect is an error when a container that did not run was started by
+// somebody just before its configuration was changed: what takes effect with the
+// next stop only then waits, and the next plan says what that takes.
+func (w *work) hasTakenEffect(ctx context.Context, c *change) error {
+	if w.guest.Status == "running" || len(c.forms()) == 0 {
+		return nil
+	}
+	status, err := w.status(ctx)
+	if err == nil && status == "running" {
+		err = fmt.Errorf("container %s was started meanwhile: some of the change may wait for its next restart", w.job.ID)
+	}
+	return err
+}
+
+// bringIntoForce applies what still waits for a stop on volumes that are to
+// move, as it does after the node of a running container died: the next start
+// would bring back the line, with a volume that has moved away. Any change of a
+// container that does not run applies all that waits.
+func (w *work) bringIntoForce(ctx context.Context, c *change) error {
+	if len(c.move) == 0 || w.guest.Status == "running" {
+		return nil
+	}
+	cfg, err := w.p.readConfig(ctx, w.guest.Node, w.job.ID, withWaiting)
+	if err != nil {
+		return err
+	}
+	for _, slot := range cfg.waiting {
+		if _, moves := c.move[slot]; moves && cfg.coming[slot] != "" {
+			w.cfg = cfg
+			return w.put(ctx, url.Values{slot: {cfg.coming[slot]}})
+		}
+	}
+	return nil
 }

@@ -30,28 +30,21 @@ func (p *Provider) Settle(ctx context.Context, target providers.Target, task str
 		return resource.Seen{}, err
 	}
 	var comesUntil time.Time
-	if target.Prior != nil {
-		prior := *target.Prior
-		if task == "" && prior.Attrs != cty.NilVal {
-			comesUntil = prior.Changed.Add(requestPatience)
-		}
-		prior.Changed = p.Now() // the listing may be older than what the task did
-		target.Prior = &prior
+	if target.Prior != nil && task == "" && target.Prior.Attrs != cty.NilVal {
+		comesUntil = target.Prior.Changed.Add(requestPatience)
 	}
-	jobs, patience := p.listJobsOnce(), barePatience
+	patience := barePatience
 	if target.Prior != nil && resource.Text(target.Prior.Attrs, "clone") != "" {
 		patience = settlePatience
 	}
 	for end := p.Now().Add(patience); ; {
-		all, err := p.list(ctx)
+		seen, isWorkedOn, err := p.seeNow(ctx, target)
 		if err != nil {
 			return resource.Seen{}, err
 		}
-		seen := p.see(ctx, all, jobs, target)
 		isBare := seen.Presence == resource.Unknown && seen.Locked != ""
-		isUnderWay := isBare && (p.Now().Before(end) || p.isWorkedOn(ctx, all, target))
 		mayCome := (seen.Presence == resource.Gone || seen.Presence == resource.Unknown) && p.Now().Before(comesUntil)
-		if !isUnderWay && !mayCome {
+		if !isWorkedOn && !mayCome && (!isBare || p.Now().After(end)) {
 			if isBare {
 				seen.Why += fmt.Sprintf(", and no task works on it; on its node: pct unlock %s && pct destroy %s", appID(target), appID(target))
 			}
@@ -63,19 +56,37 @@ func (p *Provider) Settle(ctx context.Context, target providers.Target, task str
 	}
 }
 
+// seeNow looks at a target that a step was at work on until just now, and before
+// that whether a task still is.
+func (p *Provider) seeNow(ctx context.Context, target providers.Target) (seen resource.Seen, isWorkedOn bool, err error) {
+	all, err := p.list(ctx)
+	if err != nil {
+		return seen, false, err
+	}
+	isWorkedOn = p.isWorkedOn(ctx, all, target)
+	if target.Prior != nil {
+		prior := *target.Prior
+		prior.Changed = p.Now() // the listing's status may be older than what the task did
+		target.Prior = &prior
+	}
+	return p.see(ctx, all, p.listJobsOnce(), target), isWorkedOn, nil
+}
+
+// ourTasks are the types of the tasks that a step may have left at work on a
+// container. A backup is nobody's step, and takes long.
+var ourTasks = []string{
+	"vzcreate", "vzrestore", "vzclone", "vzdestroy", "vzstart", "vzstop", "vzshutdown", "vzmigrate", "resize", "move_volume",
+}
+
 // isWorkedOn reports whether a task is at work on the container that anybody can
-// see.
+// see: the answer that named it may have been lost.
 func (p *Provider) isWorkedOn(ctx context.Context, all listing, target providers.Target) bool {
 	guest, found := all.guest(appID(target))
-	if !found {
+	if !found || target.Addr.Kind != "app" || all.isOffline(guest.Node) {
 		return false
 	}
-	for _, kind := range []string{"vzcreate", "vzdestroy", "vzrestore"} {
-		if upid, err := p.activeTask(ctx, appID(target), guest.Node, kind); err == nil && upid != "" {
-			return true
-		}
-	}
-	return false
+	upid, err := p.activeTask(ctx, appID(target), guest.Node, ourTasks...)
+	return err == nil && upid != ""
 }
 
 // outlast waits for the end of a task. One that cannot be asked for any more,

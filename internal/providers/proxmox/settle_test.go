@@ -138,3 +138,19 @@ func TestSettleWaitsAsLongAsATaskRuns(t *testing.T) {
 		require.Equal(t, resource.Present, seen.Presence, seen.Why)
 	})
 }
+
+// A start whose answer was lost is waited for too: what comes next is judged by
+// whether the container runs.
+func TestSettleWaitsForAnyTaskOfAStep(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{Tasks: func(string) time.Duration { return time.Minute }})
+		want := app("web", values{"running": cty.False})
+		made := l.create(want, 2000)
+		_, err := l.Client.Post(t.Context(), "/nodes/pve1/lxc/2000/status/start", nil)
+		require.NoError(t, err)
+		marker := resource.Marker{Lineage: "l1", Addr: want.Addr, Nonce: "n2000"}
+		seen, err := l.Settle(t.Context(), providers.Target{Addr: want.Addr, Prior: &made, Marker: marker}, "")
+		require.NoError(t, err)
+		require.Equal(t, "running", resource.Text(seen.Object.Attrs, "status"))
+	})
+}
