@@ -93,10 +93,33 @@ func (w *work) read(ctx context.Context) error {
 // compare refuses to go on when what the edits touch is no longer as the plan
 // saw it. Changes of anything else are no hindrance.
 func (w *work) compare(ctx context.Context, t providers.Target) error {
+	if w.nowWaits(ctx, t) {
+		return providers.ErrChanged{ID: w.job.ID}
+	}
 	if w.job.Digest == "" || w.job.Digest == w.cfg.digest() {
 		return nil
 	}
 	return w.recheck(ctx, t)
+}
+
+// nowWaits reports whether an edit that the plan made at once, of a container
+// that did not run, would wait for a restart that nobody agreed to: somebody has
+// started it since, or the host's listing did not know yet that it runs.
+func (w *work) nowWaits(ctx context.Context, t providers.Target) bool {
+	isAtOnce := func(e resource.Edit) bool { return e.Effect <= resource.Live }
+	if w.guest.Status != "running" || !slices.ContainsFunc(w.edits, isAtOnce) {
+		return false
+	}
+	now, waits := w.p.seen(ctx, t, w.guest, w.guest.Status, w.cfg), false
+	for _, e := range w.edits {
+		switch effect := judgeApp(e, w.job.Want, now).Effect; {
+		case e.Effect == resource.Restart || e.Effect == resource.Move || e.Effect == resource.Migrate:
+			return false // it stops in any case
+		case e.Effect == resource.Live:
+			waits = waits || effect == resource.Restart || effect == resource.Pending
+		}
+	}
+	return waits
 }
 
 // recheck holds what was read last against what the edits start from.

@@ -241,3 +241,33 @@ func TestVolumesThatChangePlacesKeepTheirNames(t *testing.T) {
 			[]string{of(made, "data", "path"), of(made, "data", "slot"), of(made, "media", "path"), of(made, "media", "slot")})
 	})
 }
+
+// What a plan makes at once because the container does not run is not left
+// waiting in one that somebody has started since: the step fails, nothing is
+// changed, and the next plan says that it takes a restart.
+func TestStartedSinceThePlan(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		off := values{"running": cty.False, "timezone": str("UTC")}
+		made := l.create(app("web", off), 2000)
+		for name, c := range map[string]struct {
+			want  values
+			fails bool
+		}{"what waits": {values{"running": cty.False}, true}, "what is made at once": {values{"running": cty.False, "timezone": str("UTC"), "memory": mebis(777)}, false}} {
+			want := app("web", c.want)
+			edits, seen := l.edits(want, made)
+			require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.SetRunning(2000, true) }))
+			job := l.job(want, "2000")
+			job.Prior, job.Edits, job.Digest = &made, edits, seen.Digest
+			_, err := l.Update(t.Context(), job)
+			if !c.fails {
+				require.NoError(t, err, name)
+			} else {
+				require.ErrorIs(t, err, providers.ErrChanged{ID: "2000"}, name)
+				require.Equal(t, "UTC", l.config("2000")["timezone"])
+			}
+			require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.SetRunning(2000, false) }))
+			time.Sleep(20 * time.Second)
+		}
+	})
+}

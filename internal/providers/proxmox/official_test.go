@@ -74,8 +74,6 @@ func (o official) field(t *testing.T, name string) official {
 
 // stricter are the values that Proxmox takes and we do not, with the reason.
 var stricter = map[string]string{
-	"app.cpu_units 0":                "control groups know 1 to 10000, and Proxmox cuts the rest off",
-	"app.cpu_units 500000":           "control groups know 1 to 10000, and Proxmox cuts the rest off",
 	"app.description 8192 long":      "the marker and other people's notes need room",
 	"backup_policy.compress 1":       "an old name of lzo, which reads back as it was written",
 	"backup_policy.comment 512 long": "the marker needs room",
