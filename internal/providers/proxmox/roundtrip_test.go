@@ -193,7 +193,7 @@ func TestWhatIsThereIsNoDifference(t *testing.T) {
 func TestManyVolumesOnOnePath(t *testing.T) {
 	l, _ := rootLab(t, nil)
 	cfg := map[string]string{"rootfs": "local-lvm:vm-2000-disk-0,size=4G"}
-	for n, inside := range []string{"/u\u0308", "/\u00fc"} {
+	for n, inside := range []string{"/\u00fc", "/u\u0308"} {
 		for i := range 12 {
 			cfg[fmt.Sprintf("mp%d", 12*n+i)] = fmt.Sprintf("local-lvm:vm-2000-disk-%d,mp=%s,size=%dG", 12*n+i+1, inside, 12*n+i+1)
 		}
