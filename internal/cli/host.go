@@ -35,9 +35,9 @@ func (a *app) hostCommand() *cobra.Command {
 			Use:   "check [HOST…]",
 			Short: "Check that hosts can be worked with, and say what they lack",
 			Long: `Check looks at every endpoint of the hosts, their certificates and credentials,
-the release and what it cannot do, nodes, storages, bridges, and the privileges of
-the token or user. It prints the commands that grant what is missing, and ends
-with exit code 1 when something has to be put right. It changes nothing.`,
+the release and what it cannot do, nodes, storages, bridges, and the privileges
+of the token or user. It prints the commands that grant what is missing, and
+ends with exit code 1 when something has to be put right. It changes nothing.`,
 			Example: `  proximity host check
   proximity host check pve --json`,
 			RunE: func(_ *cobra.Command, names []string) error { return a.checkHosts(names) },

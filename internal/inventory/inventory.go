@@ -5,7 +5,9 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/go-multierror"
@@ -74,19 +76,34 @@ func (ask Ask) Observe(ctx context.Context, set providers.Set, desired []resourc
 		})
 	}
 	_ = g.Wait() // the errors are in failed, one for each host
+	isAnyUp := slices.Contains(failed, nil)
 	var problems *multierror.Error
 	for i, host := range hosts {
-		if failed[i] != nil {
+		switch {
+		case failed[i] == nil:
+			inv.Surveys[host] = found[i].Survey
+			maps.Copy(inv.Seen, found[i].Seen)
+		case isAnyUp && isUnreachable(failed[i]):
+			inv.down(host, targets[host], failed[i])
+		default:
 			problems = multierror.Append(problems, fmt.Errorf("host %q: %w", host, failed[i]))
-			continue
-		}
-		inv.Surveys[host] = found[i].Survey
-		for a, seen := range found[i].Seen {
-			inv.Seen[a] = seen
 		}
 	}
 	inv.leaveOpen(st)
 	return inv, problems.ErrorOrNil()
+}
+
+func isUnreachable(err error) bool {
+	var down providers.ErrUnreachable
+	return errors.As(err, &down)
+}
+
+// down makes unknown all that is on a host that does not answer. It holds up
+// nothing that is on others.
+func (inv Inventory) down(host string, targets []providers.Target, cause error) {
+	for _, t := range targets {
+		inv.Seen[t.Addr] = resource.Seen{Why: fmt.Sprintf("host %q does not answer: %v", host, cause)}
+	}
 }
 
 // leaveOpen makes unknown what a step that is still open may have changed: what

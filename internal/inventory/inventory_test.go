@@ -229,6 +229,22 @@ func TestUnreachableHostsAreNamedTogether(t *testing.T) {
 	require.NotContains(t, inv.Seen, at("on-a"), "nothing is concluded from silence")
 }
 
+// A host that does not answer holds up nothing on those that do. When none
+// answers there is nothing to go by.
+func TestAHostThatIsDownHoldsUpNothingElse(t *testing.T) {
+	down := providers.ErrUnreachable{Cause: errors.New("no route to host")}
+	silent := &host{name: "one", observe: func(context.Context) error { return down }}
+	desired := []resource.Resource{wanted("a", "one"), wanted("b", "two")}
+	inv, err := inventory.Observe(t.Context(), providers.Set{"one": silent, "two": &host{name: "two"}}, desired, recorded())
+	require.NoError(t, err)
+	require.Equal(t, resource.Seen{Why: `host "one" does not answer: no route to host`}, inv.Seen[at("a")])
+	require.Equal(t, resource.Present, inv.Seen[at("b")].Presence)
+	require.NotContains(t, inv.Surveys, "one")
+
+	_, err = inventory.Observe(t.Context(), providers.Set{"one": silent}, desired[:1], recorded())
+	require.ErrorIs(t, err, down.Cause)
+}
+
 func TestAHostThatIsNotInTheConfigurationIsUnknown(t *testing.T) {
 	one := &host{name: "one"}
 	inv, err := inventory.Observe(t.Context(), providers.Set{"one": one},

@@ -28,3 +28,12 @@ func (e ErrNothingMade) Error() string { return e.Cause.Error() }
 
 // Unwrap returns the cause.
 func (e ErrNothingMade) Unwrap() error { return e.Cause }
+
+// ErrUnreachable is the error of a host that does not answer at all: it may be
+// switched off. What is known of it stays as it is.
+type ErrUnreachable struct{ Cause error }
+
+func (e ErrUnreachable) Error() string { return e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e ErrUnreachable) Unwrap() error { return e.Cause }

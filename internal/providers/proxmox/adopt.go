@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
@@ -103,6 +104,8 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*prov
 	switch {
 	case marker != (resource.Marker{}):
 		c.Why = alreadyMarked
+	case pve.IsOn(cfg.coming["template"]):
+		c.Why = "it is a template"
 	case cfg.coming["lock"] != "":
 		c.Why = fmt.Sprintf("it is locked (%s)", cfg.coming["lock"])
 	case len([]rune(notes))+markerRoom > notesLimit:
@@ -116,11 +119,16 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*prov
 // markerRoom is more than a marker with the blank line before it takes.
 const markerRoom = 256
 
-// describe fills in what asks for just this container.
+// describe fills in what asks for just this container. Where changes wait for a
+// restart they were wanted by somebody: they count, and the restart stays with
+// people.
 func (p *Provider) describe(c *providers.Candidate, guest row, status string, cfg config) {
 	kind := p.kinds["app"]
-	r := newReading(kind, cfg.current, cty.NilVal, cty.NilVal) // makes up names for volumes
+	r := newReading(kind, cfg.coming, cty.NilVal, cty.NilVal) // makes up names for volumes
 	set := r.attrs()
+	if len(cfg.waiting) > 0 {
+		set["restart"] = cty.StringVal("manual")
+	}
 	set["host"] = cty.StringVal(p.Host)
 	set["node"] = cty.StringVal(guest.Node)
 	set["vmid"] = cty.NumberIntVal(int64(guest.VMID))
@@ -128,7 +136,7 @@ func (p *Provider) describe(c *providers.Candidate, guest row, status string, cf
 	set["running"] = cty.BoolVal(status == "running")
 	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(set), natural(kind)))
 	if c.Name == "" {
-		c.Name = cfg.current["hostname"]
+		c.Name = cfg.coming["hostname"]
 	}
 	c.Kept = slices.Concat(unaskedOf(kind, set, c.Want, cty.NilVal), r.others(), cfg.raw)
 }
@@ -170,13 +178,7 @@ func sayable(b *resource.Block, v, natural cty.Value) cty.Value {
 func sayableLabels(n *resource.Nested, parts cty.Value) cty.Value {
 	said := map[string]cty.Value{}
 	for label, part := range parts.AsValueMap() {
-		inner := sayable(&n.Block, part, naturalPart)
-		isWhole := true
-		for name, a := range n.Attrs {
-			isNeeded := a.Role == resource.Required || a.HostDefault != "" // none is not to become the host's default
-			isWhole = isWhole && !(isNeeded && resource.Attribute(inner, name).IsNull())
-		}
-		if isWhole && label != "" {
+		if inner, isWhole := explicit(n, sayable(&n.Block, part, naturalPart)); isWhole && label != "" {
 			said[label] = inner
 		}
 	}
@@ -184,6 +186,22 @@ func sayableLabels(n *resource.Nested, parts cty.Value) cty.Value {
 		return cty.MapValEmpty(n.Block.Type())
 	}
 	return cty.MapVal(said)
+}
+
+// explicit says "none" where nothing is there and the host's default would come
+// in. It returns false for what lacks something that the language asks for.
+func explicit(n *resource.Nested, part cty.Value) (cty.Value, bool) {
+	set := part.AsValueMap()
+	for name, a := range n.Attrs {
+		switch none := cty.StringVal(""); {
+		case !resource.Attribute(part, name).IsNull():
+		case a.HostDefault != "" && a.Type == cty.String && a.Check != nil && a.Check(none) == "":
+			set[name] = none
+		case a.Role == resource.Required || a.HostDefault != "":
+			return part, false
+		}
+	}
+	return n.Value(set), true
 }
 
 // naturalPart holds what blocks with a label have by themselves.

@@ -78,7 +78,7 @@ func (w *work) isMade() bool {
 	for _, e := range w.edits {
 		a, have := kind.Schema.At(e.Path), valueAt(now, e.Path)
 		switch {
-		case e.Effect != resource.Live && e.Effect != resource.Restart:
+		case e.Effect < resource.Live || e.Effect > resource.Restart:
 		case a == nil && e.New.IsNull(): // another line may have had the same name
 			if _, still := w.cfg.coming[resource.Text(e.Old, "slot")]; still {
 				return false

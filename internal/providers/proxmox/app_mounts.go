@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -118,7 +119,7 @@ func (r *reading) volumeLabels() map[string]string {
 	}
 	for _, by := range []struct{ attr, key string }{{"volid", "volume"}, {"path", "mp"}} {
 		for _, source := range []cty.Value{r.prior, r.want} {
-			for _, label := range sortedLabels(source, "volume") {
+			for _, label := range countedLabels(source, "volume") {
 				slot := r.volumeWhere(by.key, resource.Text(element(source, "volume", label), by.attr), labels)
 				if slot != "" && !taken[label] {
 					labels[slot], taken[label] = label, true
@@ -127,7 +128,7 @@ func (r *reading) volumeLabels() map[string]string {
 		}
 	}
 	if r.want == cty.NilVal && r.prior == cty.NilVal {
-		for _, slot := range slots(r.values, "mp") { // in any case, so that no name depends on what others tell
+		for _, slot := range slots(r.values, "mp") {
 			labels[slot] = madeUpLabel(pve.ParseLine(r.values[slot], "volume").Value("mp"), taken)
 		}
 	}
@@ -160,6 +161,20 @@ func (r *reading) isMount(slot, key, is string) bool {
 	return isVolumeLine(line) && is != "" && cty.NormalizeString(line.Value(key)) == is
 }
 
+// countedLabels returns the labels of a labelled block in the order in which
+// madeUpLabel counts, so that of several volumes on one path each gets its own
+// name back.
+func countedLabels(object cty.Value, block string) []string {
+	labels := sortedLabels(object, block)
+	slices.SortFunc(labels, func(a, b string) int {
+		if naturalLess(a, b) {
+			return -1
+		}
+		return 1
+	})
+	return labels
+}
+
 // madeUpLabel names a volume after the directory it is mounted on; of several
 // alike the later ones get numbers.
 func madeUpLabel(inside string, taken map[string]bool) string {
@@ -168,7 +183,7 @@ func madeUpLabel(inside string, taken map[string]bool) string {
 			return r
 		}
 		return '-'
-	}, path.Base(insidePath(inside)))
+	}, path.Base(insidePath(cty.NormalizeString(inside))))
 	if name = strings.Trim(name, "-"); name == "" {
 		name = "volume"
 	}

@@ -251,10 +251,10 @@ func happened(l *lab, r *traffic, name string) string {
 		return "move"
 	case did("PUT resize"):
 		return "resize"
-	case len(cfg.waiting) > 0:
-		return "pending"
 	case did("POST start") && name != "running":
 		return "restart"
+	case len(cfg.waiting) > 0:
+		return "pending"
 	case len(r.requests) > 0:
 		return "live"
 	}

@@ -44,11 +44,18 @@ func (p *Provider) updateApp(ctx context.Context, job providers.Job) (resource.O
 		}
 		return resource.Object{Addr: job.Addr, Host: p.Host, ID: job.ID, Nonce: job.Marker.Nonce}, err
 	}
-	return p.look(ctx, target, w.guest, w.changed)
+	changes := func(e resource.Edit) bool { return e.Effect != resource.Record }
+	return p.look(ctx, target, w.guest, w.changed && slices.ContainsFunc(job.Edits, changes)) // a marker changes no address
 }
 
+// target is the container as the job has it. Of one that is taken over nothing
+// was applied before.
 func (w *work) target() providers.Target {
-	return providers.Target{Addr: w.job.Addr, Want: &w.job.Want, Prior: w.job.Prior, Marker: w.job.Marker}
+	t := providers.Target{Addr: w.job.Addr, Want: &w.job.Want, Prior: w.job.Prior, Marker: w.job.Marker}
+	if w.job.Adopt {
+		t.Prior = nil
+	}
+	return t
 }
 
 // find locates the container, reads it and checks whose it is.

@@ -69,3 +69,33 @@ func TestWhatIsGoingOnIsNoted(t *testing.T) {
 		require.Equal(t, []string{"app.web is locked (backup)"}, noted(l.see(&want, &made).Notes))
 	})
 }
+
+// Where high availability moves a container is no drift. Only a person who
+// asks for another node than before gets it moved.
+func TestHighAvailabilityDecidesWhere(t *testing.T) {
+	timeless(t, "moved by high availability", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		want := app("web", nil)
+		made := l.create(want, 2000)
+		l.by("POST", "/cluster/ha/resources", url.Values{"sid": {"ct:2000"}, "state": {"started"}})
+		require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.Move(2000, "pve2") }))
+		edits, seen := l.edits(want, made)
+		require.Empty(t, edits)
+		require.Equal(t, []string{"app.web is on node pve2"}, noted(seen.Notes))
+		require.Empty(t, resource.Drifted(appKind(), made, seen, resource.Sealer{}, nil))
+
+		edits, _ = l.edits(app("web", values{"node": str("pve3")}), made)
+		require.Len(t, edits, 1)
+		require.Equal(t, resource.Migrate, edits[0].Effect)
+	})
+	timeless(t, "moved by a person", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		want := app("web", nil)
+		made := l.create(want, 2000)
+		require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.Move(2000, "pve2") }))
+		edits, _ := l.edits(want, made)
+		require.Len(t, edits, 1)
+		require.Equal(t, resource.Drift, edits[0].Cause)
+		require.Equal(t, resource.Migrate, edits[0].Effect)
+	})
+}

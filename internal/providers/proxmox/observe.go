@@ -9,6 +9,7 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
@@ -19,6 +20,9 @@ import (
 func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (providers.Observation, error) {
 	all, err := p.list(ctx)
 	if err != nil {
+		if pve.IsDown(err) {
+			err = providers.ErrUnreachable{Cause: err}
+		}
 		return providers.Observation{}, err
 	}
 	version, err := p.Client.Version(ctx)

@@ -29,7 +29,7 @@ func (c *checker) rootOnly(proposal providers.Proposal) {
 	}
 	nesting := proposal.Create && isTrue(resource.Attribute(proposal.Want.Want, "features"), "nesting")
 	for _, e := range proposal.Edits {
-		nesting = nesting || e.Effect != resource.Record && e.Path.Under(resource.Path{"features", "nesting"})
+		nesting = nesting || !proposal.Create && e.Effect != resource.Record && e.Path.Under(resource.Path{"features", "nesting"})
 	}
 	if isFalse(proposal.Want.Want, "unprivileged") && nesting {
 		path := resource.Path{"features", "nesting"}

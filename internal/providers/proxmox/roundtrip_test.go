@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -185,6 +186,23 @@ func TestWhatIsThereIsNoDifference(t *testing.T) {
 		edits, _ := l.edits(want, record(want, seen.Object))
 		require.Empty(t, edits)
 	})
+}
+
+// Volumes that nobody can tell apart by their paths keep their names, however
+// many there are and however the path is spelt.
+func TestManyVolumesOnOnePath(t *testing.T) {
+	l, _ := rootLab(t, nil)
+	cfg := map[string]string{"rootfs": "local-lvm:vm-2000-disk-0,size=4G"}
+	for n, inside := range []string{"/\u00fc", "/u\u0308"} {
+		for i := range 12 {
+			cfg[fmt.Sprintf("mp%d", 12*n+i)] = fmt.Sprintf("local-lvm:vm-2000-disk-%d,mp=%s,size=%dG", 12*n+i+1, inside, 12*n+i+1)
+		}
+	}
+	l.plant(cfg, false)
+	attrs, unmanaged := readAlone(cfg)
+	require.Empty(t, unmanaged)
+	want := wished(attrs, values{"running": cty.False})
+	require.Equal(t, resource.Record, heaviest(resource.Diff(kindOfApp(), nil, want, l.see(&want, nil), resource.Sealer{})))
 }
 
 // A line keeps the fields it has, in their order, whatever else of it changes.

@@ -206,6 +206,11 @@ func IsUnreachable(err error) bool {
 	return e.Status == 595 || IsCertificate(err) || errors.As(e.cause, &op) && op.Op == "dial"
 }
 
+// IsDown: no server answered, for no reason that lies with us.
+func IsDown(err error) bool {
+	return (IsUnreachable(err) || IsUnclear(err)) && !IsCertificate(err) && !errors.Is(err, context.Canceled)
+}
+
 // IsUnclear: the request was sent but its answer was lost, or its task was, so it
 // may or may not have taken effect, or may still do so.
 func IsUnclear(err error) bool {
