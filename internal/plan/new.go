@@ -127,7 +127,12 @@ func (p *planner) put(a addr.Addr) {
 // decide chooses the action of a change to something wanted.
 func (p *planner) decide(c *Change) {
 	kind := p.Kinds[c.Addr.Kind]
+	adopted := p.Select.Adopt[c.Addr]
 	switch {
+	case adopted != "" && c.Before != nil && c.Before.ID != adopted:
+		c.Action = Keep
+		p.say(diag.Errorf(c.After.Where(nil), "cannot take over "+c.Addr.String(), "it is recorded already, as %s on host %q", c.Before.ID, c.Before.Host).
+			WithHint("choose another address, or take its block out and apply first"))
 	case c.Seen.Presence == resource.Unknown:
 		c.Action = Keep
 		p.missing[c.Addr] = c.Before == nil
@@ -137,11 +142,11 @@ func (p *planner) decide(c *Change) {
 		c.Action = Replace
 	case c.Seen.Presence == resource.Present:
 		p.compare(c, kind)
-	case c.Before == nil && p.Select.Adopt[c.Addr] != "":
+	case c.Before == nil && adopted != "":
 		c.Action = Keep
 		why := c.Seen.Why
 		if why == "" {
-			why = fmt.Sprintf("%s is not on host %q", p.Select.Adopt[c.Addr], c.Host)
+			why = fmt.Sprintf("%s is not on host %q", adopted, c.Host)
 		}
 		p.say(diag.Errorf(c.After.Where(nil), "cannot take over "+c.Addr.String(), "%s", why))
 	case c.Before == nil && c.Seen.Presence == resource.Stranger:
