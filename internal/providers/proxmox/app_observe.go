@@ -37,7 +37,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 		return unknown(err)
 	}
 	view := viewOf(status)
-	if t.Thorough {
+	if t.Thorough || t.Prior == nil { // what is about to be recorded counts as there from then on
 		view = fullViewOf(status)
 	}
 	cfg, err := p.readConfig(ctx, guest.Node, id, view)

@@ -63,6 +63,19 @@ func TestViewsOfAConfiguration(t *testing.T) {
 	require.Equal(t, asSet, viewOf("stopped"))
 }
 
+// What is ours and not recorded, as after an older state was brought back, is
+// looked at whole: it is recorded as it was seen, and what is there by then is
+// nothing that came behind our back.
+func TestWhatIsNotRecordedIsSeenWhole(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	want := app("web", values{"vmid": whole(2000)})
+	made := l.create(want, 2000)
+	require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.SetConfig(2000, "lxc", "lxc.mount.entry = /opt opt none bind 0 0") }))
+	const line = "lxc.mount.entry: /opt opt none bind 0 0"
+	require.NotContains(t, l.see(&want, &made).Object.Kept, line)
+	require.Contains(t, l.see(&want, nil).Object.Kept, line)
+}
+
 // The two halves of the full view belong together: when somebody changes the
 // container in between, both are read again.
 func TestFullViewIsOfOneMoment(t *testing.T) {
