@@ -1,8 +1,11 @@
 package proxmox
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -167,3 +170,35 @@ func TestWhatIsRequiredIsNeverDeleted(t *testing.T) {
 	c, _ := w.gather()
 	require.Equal(t, []url.Values{{"memory": {"512"}, "hostname": {"web"}, "rootfs": {"local:1/vm-1-disk-0.raw,size=1G"}}}, c.forms())
 }
+
+// A volume that is destroyed for good is the one that was meant, also when
+// another one has got its slot meanwhile.
+func TestOnlyTheMeantVolumeIsDestroyed(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	with := app("web", values{"volume": oneVolume(values{"on_remove": str("destroy")})["volume"], "running": cty.False})
+	made := l.create(with, 2000)
+	const config = "/nodes/pve1/lxc/2000/config"
+	changed := false
+	other := newLab(t, l.sim, roundTrip(func(r *http.Request) (*http.Response, error) {
+	if r.Method == "PUT" && !changed {
+			body, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if changed = strings.Contains(string(body), "delete=unused0"); changed {
+				l.by("PUT", config, url.Values{"mp7": {"local-lvm:1,mp=/theirs"}})
+				l.by("PUT", config, url.Values{"delete": {"unused0"}})
+				l.by("PUT", config, url.Values{"delete": {"mp7"}})
+			}
+		}
+		return l.sim.Transport().RoundTrip(r)
+	}))
+	other.change(app("web", values{"volume": without("volume")["volume"], "running": cty.False}), made)
+	require.True(t, changed)
+	cfg, err := l.readConfig(t.Context(), "pve1", "2000", asSet)
+	require.NoError(t, err)
+	require.NotEmpty(t, cfg.current["unused0"], "theirs stays")
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
