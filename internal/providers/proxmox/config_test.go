@@ -36,10 +36,10 @@ func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 // force; only the full one tells the lines of lxc of a running container.
 func TestViewsOfAConfiguration(t *testing.T) {
 	l := openLab(t, pvesim.Options{})
-	raw := []string{"lxc.mount.entry: /opt opt none bind 0 0", "lxc.mount.entry: /srv srv none bind 0 0"}
+	raw := []string{"lxc.mount.entry: /opt opt none bind 0 0", "lxc.mount.entry: /srv srv none bind 0 0", "lxc.environment.runtime: TOKEN"} // and no value
 	l.create(app("web", nil), 2000)
 	require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) {
-		e.SetConfig(2000, "lxc", "lxc.mount.entry = /opt opt none bind 0 0\nlxc.mount.entry = /srv srv none bind 0 0")
+		e.SetConfig(2000, "lxc", "lxc.mount.entry = /opt opt none bind 0 0\nlxc.mount.entry = /srv srv none bind 0 0\nlxc.environment.runtime = TOKEN=canary")
 	}))
 	l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"timezone": {"UTC"}})
 	for _, c := range []struct {
@@ -180,7 +180,7 @@ func TestOnlyTheMeantVolumeIsDestroyed(t *testing.T) {
 	const config = "/nodes/pve1/lxc/2000/config"
 	changed := false
 	other := newLab(t, l.sim, roundTrip(func(r *http.Request) (*http.Response, error) {
-	if r.Method == "PUT" && !changed {
+		if r.Method == "PUT" && !changed {
 			body, err := io.ReadAll(r.Body)
 			require.NoError(t, err)
 			r.Body = io.NopCloser(bytes.NewReader(body))
