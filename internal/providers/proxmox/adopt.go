@@ -133,11 +133,6 @@ func (p *Provider) describe(c *providers.Candidate, guest row, status string, cf
 	c.Kept = slices.Concat(unaskedOf(kind, set, c.Want, cty.NilVal), r.others(), cfg.raw)
 }
 
-// natural is what a container has that was given nothing, as it would be read.
-func natural(kind *resource.Kind) cty.Value {
-	return kind.Schema.Value(newReading(kind, naturalConfig, cty.NilVal, cty.NilVal).attrs())
-}
-
 // sayable leaves of what was read what the language has words for and does not
 // hold by itself. What breaks a rule of the language stays unsaid, and so is
 // kept as it is.

@@ -181,7 +181,7 @@ func (w *work) make(ctx context.Context) error {
 	if err := w.setPool(ctx, c); err != nil {
 		return err
 	}
-	manual := firstText("restart", w.job.Want.Want) == "manual"
+	manual := isManual(w.job.Want)
 	wasRunning := w.guest.Status == "running"
 	stops := c.power != nil && !*c.power
 	switch {

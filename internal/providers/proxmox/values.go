@@ -149,7 +149,8 @@ func truth(text string) cty.Value {
 	return cty.NullVal(cty.Bool)
 }
 
-// fields splits the lists of Proxmox and keeps their order.
+// fields splits the lists of Proxmox, which knows several separators, and keeps
+// their order.
 func fields(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\x00", r) })
 }
