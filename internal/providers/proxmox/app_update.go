@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/zclconf/go-cty/cty"
-
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -132,36 +130,6 @@ func (w *work) recheck(ctx context.Context, t providers.Target) error {
 		}
 	}
 	return nil
-}
-
-// same compares values whose types may differ when they are null.
-func same(a, b cty.Value) bool {
-	if a.IsNull() || b.IsNull() {
-		return a.IsNull() && b.IsNull()
-	}
-	return a.RawEquals(b)
-}
-
-// valueAt returns the part of an object that a path leads to.
-func valueAt(v cty.Value, path resource.Path) cty.Value {
-	for _, part := range path {
-		switch {
-		case v.IsNull() || !v.IsKnown():
-			return cty.NullVal(cty.DynamicPseudoType)
-		case v.Type().IsMapType():
-			v = valueMapAt(v, part)
-		default:
-			v = resource.Attribute(v, part)
-		}
-	}
-	return v
-}
-
-func valueMapAt(v cty.Value, key string) cty.Value {
-	if found, ok := v.AsValueMap()[key]; ok {
-		return found
-	}
-	return cty.NullVal(v.Type().ElementType())
 }
 
 // make carries the edits out: first what makes volumes larger, so that no line
