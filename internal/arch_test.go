@@ -180,8 +180,7 @@ func TestGoroutinesStartInFewPlaces(t *testing.T) {
 	allowed := map[string]bool{
 		"internal/graph/graph.go":               true, // one for each step
 		"internal/inventory/inventory.go":       true, // one for each host
-		"internal/providers/proxmox/observe.go": true, // one for each resource: reads overlap, within the client's bound
-		"internal/providers/proxmox/adopt.go":   true, // one for each guest, for the same reason
+		"internal/providers/proxmox/observe.go": true, // overlap: reads of the host, as many as its client sends at once
 		"internal/cli/prompt.go":                true, // reading an answer cannot be interrupted
 		"internal/config/limits.go":             true, // nor can evaluation: the one that takes too long is left behind
 		"internal/ui/live.go":                   true, // the clock of the progress lines

@@ -135,11 +135,29 @@ func (e *engine) declare(ad *adoption, host, address string, c providers.Candida
 	ad.guests[a] = c.ID
 	switch {
 	case e.config.Has(a):
-		return nil
+		return e.mustBeOn(host, a)
 	case a.Key != "":
 		return hinted{fmt.Errorf("%s has no block yet, and adopt writes none with instances", a), "write the block, then adopt again"}
 	}
 	return ad.add(config.Write(e.kinds["app"], a, c.Want, e.config.Hosts[host], remarks(c)))
+}
+
+// mustBeOn refuses an address that is written already, but for another host,
+// where the guest would be looked for in vain or another one of its number be
+// found, or as a block with instances, none of which would take it.
+func (e *engine) mustBeOn(host string, a addr.Addr) error {
+	var instances []string
+	for _, r := range e.config.Resources {
+		switch {
+		case r.Addr == a && r.Host == host:
+			return nil
+		case r.Addr == a:
+			return fmt.Errorf("%s lives on host %q, and the guest is on host %q", a, r.Host, host)
+		case r.Addr.Block() == a.Block():
+			instances = append(instances, r.Addr.String())
+		}
+	}
+	return hinted{fmt.Errorf("%s is none of its block's instances", a), "there are: " + strings.Join(instances, ", ")}
 }
 
 // declareAll is for every guest of a host, with addresses made of their names.

@@ -25,9 +25,8 @@ type site struct {
 // endpoint is one way to a host. Its error is of the connection, the
 // certificate or the credentials.
 type endpoint struct {
-	url     string
-	release string
-	err     error
+	url string
+	err error
 }
 
 // reach tries every endpoint of a host by itself, once. The error is for a
@@ -50,8 +49,8 @@ func reach(ctx context.Context, h *config.Host) (*site, error) {
 			return nil, errors.Join(err, closer())
 		}
 		s.who = client.Who()
-		version, err := client.Probe(ctx)
-		s.endpoints = append(s.endpoints, endpoint{h.Endpoints[i], version.Text, err})
+		err = client.Probe(ctx)
+		s.endpoints = append(s.endpoints, endpoint{h.Endpoints[i], err})
 		if err == nil {
 			answering = append(answering, url)
 		}

@@ -282,6 +282,20 @@ func TestAdopt(t *testing.T) {
 	require.Equal(t, []string{"< x 102", "+ y 100"}, show(s.plan()), "what is there needs no new ID")
 }
 
+// An address that has a guest already gets no second one: the plan of an
+// adoption says so instead of what else it would do.
+func TestAdoptIsNotForWhatIsRecorded(t *testing.T) {
+	label := set{"label": cty.StringVal("a")}
+	s := newScene().has("x", "102", label).wants("x", set{"label": cty.StringVal("b")})
+	s.Select = plan.Selection{Adopt: map[addr.Addr]string{at("x"): "100"}}
+	p := s.plan()
+	require.True(t, p.Empty())
+	require.Len(t, p.Diagnostics, 1)
+	require.Equal(t, `cannot take over thing.x: it is recorded already, as 102 on host "pve"`, p.Diagnostics[0].String())
+	s.Select.Adopt[at("x")] = "102"
+	require.Equal(t, []string{"~ x 102"}, show(s.plan()), "it is the very one")
+}
+
 func TestSelection(t *testing.T) {
 	a := set{"label": cty.StringVal("a")}
 	estate := func() *scene { return newScene().wants("db", a).wants("web", a, "db").wants("x", a) }

@@ -9,8 +9,8 @@ import (
 // Adopter is a provider that can tell what is there to be taken over.
 type Adopter interface {
 	// Adoptable looks at the guests with these IDs, or without any at all
-	// containers that carry no marker, in the order of their IDs. An ID that is
-	// not there is an error.
+	// containers that carry no marker, in the order of their IDs. One that cannot
+	// be read is a Candidate that says Why. An ID that is not there is an error.
 	Adoptable(ctx context.Context, ids []string) ([]Candidate, error)
 }
 

@@ -31,7 +31,7 @@ func Drift(all []plan.Drift, st Style) string {
 		count = fmt.Sprintf("Drift: %d of %s not as applied.", drifted, be(len(all), "resource"))
 	}
 	if unclear > 0 {
-		count += fmt.Sprintf(" %s not be looked at.", map[bool]string{true: "1 could", false: fmt.Sprint(unclear, " could")}[unclear == 1])
+		count += fmt.Sprintf(" %d could not be looked at.", unclear)
 	}
 	b.WriteString(st.paint(bold, count) + "\n")
 	return b.String()

@@ -84,7 +84,7 @@ func dangerOf(c plan.DocumentChange) string {
 		return "is deleted, with its data"
 	case "replace":
 		return "is deleted and made anew: " + Clean(c.Reason)
-	case "update":
+	case "update", "adopt":
 		var restarts, migrates []string
 		for _, e := range c.Edits {
 			switch path := Clean(strings.Join(e.Path, ".")); e.Effect {

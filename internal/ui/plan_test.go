@@ -86,6 +86,15 @@ func TestPlanShowsDangersFirstThenEveryChangeThenACount(t *testing.T) {
 	golden(t, "plan_colour", Plan(everything(), Style{Width: 80, Colour: true}))
 }
 
+// To take a container over for a block that asks for something else may restart
+// it, like any change.
+func TestAnAdoptionThatRestartsIsADanger(t *testing.T) {
+	adopted := plan.DocumentChange{Addr: addr.New("app", "web"), Action: "adopt", Host: "pve", ID: "105",
+		Edits: []plan.DocumentEdit{edit("timezone", nil, "UTC", "restart")}}
+	text := Plan(plan.Document{Changes: []plan.DocumentChange{adopted}}, Style{Width: 80})
+	require.True(t, strings.HasPrefix(text, "Careful:\n  < app.web  restarts, for timezone\n"), text)
+}
+
 func TestPlanKeepsToTheWidthOfTheTerminal(t *testing.T) {
 	for _, w := range []int{60, 80, 120} {
 		for line := range strings.Lines(Plan(everything(), Style{Width: w})) {

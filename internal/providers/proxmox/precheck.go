@@ -64,9 +64,7 @@ func (c *checker) warn(at *hcl.Range, summary, hint, detail string, args ...any)
 }
 
 func (c *checker) note(at *hcl.Range, summary, detail string, args ...any) {
-	d := diag.Warningf(at, summary, detail, args...)
-	d.Severity = diag.Note
-	c.found = append(c.found, d)
+	c.found = append(c.found, diag.Notef(at, summary, detail, args...))
 }
 
 func (c *checker) app(proposal providers.Proposal) {

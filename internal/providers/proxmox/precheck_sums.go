@@ -1,7 +1,6 @@
 package proxmox
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,21 +12,19 @@ import (
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
-// pool is one storage, which for a shared one is the same on every node.
-type pool struct{ node, storage string }
-
-// space sums up what all proposals add to each storage. What goes frees its
-// place only when its turn comes, so it is not counted.
+// space sums up what all proposals add to each storage; a shared one is the same
+// on every node, and has none here. What goes frees its room only when its turn
+// comes, so it is not counted.
 func (c *checker) space(proposals []providers.Proposal) {
-	needed := map[pool]int64{}
-	first := map[pool]*hcl.Range{}
+	needed := map[place]int64{}
+	first := map[place]*hcl.Range{}
 	for _, a := range proposals {
 		for _, g := range c.growths(a) {
 			s := c.survey.Storage(g.node, g.storage)
 			if s == nil || g.bytes <= 0 {
 				continue
 			}
-			at := pool{g.node, g.storage}
+			at := place{g.node, g.storage}
 			if s.Shared {
 				at.node = ""
 			}
@@ -37,8 +34,8 @@ func (c *checker) space(proposals []providers.Proposal) {
 			needed[at] += g.bytes
 		}
 	}
-	for _, at := range slices.SortedFunc(maps.Keys(needed), comparePools) {
-		s := c.storageOf(at)
+	for _, at := range slices.SortedFunc(maps.Keys(needed), comparePlaces) {
+		s := c.storageAt(at)
 		free := int64(s.Size - min(s.Used, s.Size))
 		where := ""
 		if !s.Shared {
@@ -56,11 +53,7 @@ func (c *checker) space(proposals []providers.Proposal) {
 	}
 }
 
-func comparePools(a, b pool) int {
-	return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.storage, b.storage))
-}
-
-func (c *checker) storageOf(at pool) *resource.Storage {
+func (c *checker) storageAt(at place) *resource.Storage {
 	for i := range c.survey.Storages {
 		s := &c.survey.Storages[i]
 		if s.Name == at.storage && (at.node == "" || s.Node == at.node) {
@@ -107,7 +100,7 @@ func (c *checker) growths(a providers.Proposal) []growth {
 			case !e.Path.Under(v) || e.Effect == resource.Record:
 			case e.Effect == resource.Resize:
 				all = append(all, growth{g.node, g.storage, g.bytes - bytesOf(e.Old), g.path})
-			case e.Effect == resource.Move && !changes(a, "node"), isWhole:
+			case e.Effect == resource.Move && !migrates, isWhole:
 				g.bytes = max(g.bytes, bytesOf(resource.Attribute(valueAt(a.Live, v), "size")))
 				all = append(all, g)
 			}
@@ -129,7 +122,7 @@ func (c *checker) rootSize(want resource.Resource) int64 {
 		}
 		return 0
 	}
-	return 4 << 30
+	return defaultDisk
 }
 
 // about writes a size for people, rounded down.
@@ -173,9 +166,6 @@ func (c *checker) memory(proposals []providers.Proposal) {
 			"it has %s of %s in use, and %s are planned", about(int64(node.MemoryUse)), about(int64(node.Memory)), about(more[name]))
 	}
 }
-
-// defaultMemory is what Proxmox gives a container that asks for none.
-const defaultMemory = 512 << 20
 
 func addedMemory(a providers.Proposal) int64 {
 	want := bytesOf(unmarked(resource.Attribute(a.Want.Want, "memory")))
