@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/proximity-cli/proximity/internal/addr"
@@ -28,6 +27,7 @@ func New(in Input) *Plan {
 		asked:     map[place]bool{},
 		chosenIDs: map[addr.Addr]string{},
 		missing:   map[addr.Addr]bool{},
+		blind:     map[blindness]*blind{},
 		plan: &Plan{
 			Base:    Base{Lineage: in.Prior.Lineage, Serial: in.Prior.Serial, Config: in.Config},
 			Surveys: in.Surveys,
@@ -67,6 +67,7 @@ type planner struct {
 	// missing holds what may not be there: it was never made, and could not be
 	// looked at.
 	missing map[addr.Addr]bool
+	blind   map[blindness]*blind
 	plan    *Plan
 }
 
@@ -131,7 +132,7 @@ func (p *planner) decide(c *Change) {
 	case c.Seen.Presence == resource.Unknown:
 		c.Action = Keep
 		p.missing[c.Addr] = c.Before == nil
-		p.say(unseen(c.After.Where(nil), c.Addr, c.Seen, "it is left as it is"))
+		p.unseen(c.After.Where(nil), c, leftAlone)
 	case c.Seen.Presence == resource.Present && c.Before != nil && c.Before.Host != c.Host:
 		p.create(c, kind, fmt.Sprintf("it moves from host %q to host %q, and guests cannot", c.Before.Host, c.Host))
 		c.Action = Replace
@@ -154,13 +155,6 @@ func (p *planner) decide(c *Change) {
 	default:
 		p.create(c, kind, fmt.Sprintf("%s is gone from the host", c.Before.ID))
 	}
-}
-
-// unseen says that nothing could be concluded about a resource.
-func unseen(at *hcl.Range, a addr.Addr, seen resource.Seen, outcome string) diag.Diagnostic {
-	d := diag.Warningf(at, "cannot look at "+a.String(), "%s; %s", seen.Why, outcome)
-	d.Hint = seen.Hint
-	return d
 }
 
 func (p *planner) compare(c *Change, kind *resource.Kind) {
@@ -301,7 +295,7 @@ func (p *planner) drop(o resource.Object) {
 	c := Change{Addr: o.Addr, Host: o.Host, ID: o.ID, Before: &o, Seen: p.Seen[o.Addr]}
 	switch c.Seen.Presence {
 	case resource.Unknown:
-		p.say(unseen(nil, o.Addr, c.Seen, "it is neither deleted nor forgotten"))
+		p.unseen(nil, &c, notGone)
 		return
 	case resource.Gone:
 		c.Action, c.Why = Forget, "it is gone from the host already"
