@@ -31,6 +31,9 @@ func TestWhatCannotBeSeenIsToldTogether(t *testing.T) {
 			os := addr.New("source", "os")
 			s.want[os] = resource.Resource{Addr: os, Host: "pve", Want: s.Kinds["source"].Schema.Value(nil)}
 			s.Seen[os] = resource.Seen{Presence: c.template, Why: "so it is"}
+			other := addr.New("source", "os2")
+			s.want[other] = resource.Resource{Addr: other, Host: "pve", Want: s.Kinds["source"].Schema.Value(nil)}
+			s.Seen[other] = s.Seen[os]
 			for i := range c.things {
 				x := fmt.Sprint("x", i)
 				s.has(x, fmt.Sprint(200+i), nil).wants(x, nil).seen(x, resource.Unknown)
