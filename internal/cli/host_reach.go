@@ -91,6 +91,19 @@ func (s *site) err() error {
 	return all.ErrorOrNil()
 }
 
+// stateInWords says what each endpoint does instead of working, or what went
+// wrong with one that works.
+func (s *site) stateInWords(err error) string {
+	if s.provider != nil {
+		return err.Error()
+	}
+	var all []string
+	for _, e := range s.endpoints {
+		all = append(all, s.stateOf(e)+": "+e.err.Error())
+	}
+	return strings.Join(all, "; ")
+}
+
 // certificate says how the host's certificate is checked.
 func (s *site) certificate() string {
 	h := s.host

@@ -1,15 +1,22 @@
 package proxmox
 
 import (
+	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // Disks and memory are summed over everything that a plan makes, grows, moves
@@ -106,6 +113,44 @@ func TestPrecheckOfVMIDs(t *testing.T) {
 		}
 		require.Equal(t, []string{"error: VMID 2000 is taken"}, taken)
 	})
+}
+
+// A container of nobody that has the VMID is likely the one that is meant, and
+// the command that takes it over can be pasted; not so for what adopt refuses.
+func TestPrecheckOffersToAdopt(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	l.by("PUT", "/nodes/pve2/lxc/101/config", url.Values{"description": {`<!-- proximity {"lineage":"other","addr":"app.wiki","nonce":"1"} -->`}})
+	hint := func(address string, vmid int64) string {
+		a, err := addr.Parse(address)
+		require.NoError(t, err)
+		want := app("web", values{"vmid": whole(vmid)})
+		want.Addr = a
+		found := l.Precheck(t.Context(), l.survey(), []providers.Proposal{{Addr: a, ID: fmt.Sprint(vmid), Create: true, Want: want}})
+		i := slices.IndexFunc(found, func(d diag.Diagnostic) bool { return strings.HasPrefix(d.Summary, "VMID") })
+		require.GreaterOrEqual(t, i, 0)
+		return found[i].Hint
+	}
+	const free = "leave vmid out to get a free one"
+	require.Equal(t, "proximity adopt pve/100 app.web\nor "+free, hint("app.web", 100))
+	require.Equal(t, "proximity adopt pve/100 'app.web[\"a\"]'\nor "+free, hint(`app.web["a"]`, 100))
+	require.Equal(t, free, hint("app.web", 102), "a virtual machine")
+	require.Equal(t, free, hint("app.web", 101), "it carries a marker")
+}
+
+// The sum is too large because of its largest part, so that is where it is told.
+func TestPrecheckPointsAtTheLargest(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	at := func(name string, line int) resource.Resource {
+		want := app(name, values{"memory": gibibytes(1), "disk": object("disk", values{"size": gibibytes(4), "storage": str("local-lvm")})})
+		if name == "big" {
+			want = app(name, values{"memory": gibibytes(90), "disk": object("disk", values{"size": gibibytes(900), "storage": str("local-lvm")})})
+		}
+		want.Range = hcl.Range{Filename: "main.hcl", Start: hcl.Pos{Line: line}}
+		return want
+	}
+	for _, d := range l.Precheck(t.Context(), l.survey(), proposals(true, at("a", 1), at("big", 2), at("c", 3))) {
+		require.Equal(t, 2, d.Subject.Start.Line, d.Summary)
+	}
 }
 
 // A replacement does not clash with what it replaces.
