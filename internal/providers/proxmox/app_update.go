@@ -171,6 +171,7 @@ func valueMapAt(v cty.Value, key string) cty.Value {
 // of the configuration tells an old size, then what the configuration takes, at
 // last, and once, what needs a stop and a start.
 func (w *work) make(ctx context.Context) error {
+	wasStopped := w.guest.Status != "running" // as the edits were judged
 	if err := w.resize(ctx); err != nil {
 		return err
 	}
@@ -178,8 +179,10 @@ func (w *work) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.hasTakenEffect(ctx, c); err != nil {
-		return err
+	if wasStopped && len(c.forms()) > 0 {
+		if err := w.hasTakenEffect(ctx); err != nil {
+			return err
+		}
 	}
 	if err := w.setPool(ctx, c); err != nil {
 		return err
