@@ -83,7 +83,8 @@ func (w *work) read(ctx context.Context) error {
 		return err
 	}
 	w.guest.Status = status
-	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, viewOf(status))
+	// Also one that does not run may have changes that wait: its node died.
+	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, withWaiting)
 	if err != nil {
 		return err
 	}
