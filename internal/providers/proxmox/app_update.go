@@ -82,7 +82,8 @@ func (w *work) read(ctx context.Context) error {
 		return err
 	}
 	w.guest.Status = status
-	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, viewOf(status))
+	// Also one that does not run may have changes that wait: its node died.
+	w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, withWaiting)
 	if err != nil {
 		return err
 	}
@@ -140,6 +141,7 @@ func (w *work) recheck(ctx context.Context, t providers.Target) error {
 // of the configuration tells an old size, then what the configuration takes, at
 // last, and once, what needs a stop and a start.
 func (w *work) make(ctx context.Context) error {
+	wasStopped := w.guest.Status != "running" // as the edits were judged
 	if err := w.resize(ctx); err != nil {
 		return err
 	}
@@ -147,8 +149,10 @@ func (w *work) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.hasTakenEffect(ctx, c); err != nil {
-		return err
+	if wasStopped && len(c.forms()) > 0 {
+		if err := w.hasTakenEffect(ctx); err != nil {
+			return err
+		}
 	}
 	if err := w.setPool(ctx, c); err != nil {
 		return err

@@ -61,10 +61,7 @@ func lookPatiently(ctx context.Context, look func() (bool, error)) (bool, error)
 // hasTakenEffect is an error when a container that did not run was started by
 // somebody just before its configuration was changed: what takes effect with the
 // next stop only then waits, and the next plan says what that takes.
-func (w *work) hasTakenEffect(ctx context.Context, c *change) error {
-	if w.guest.Status == "running" || len(c.forms()) == 0 {
-		return nil
-	}
+func (w *work) hasTakenEffect(ctx context.Context) error {
 	status, err := w.status(ctx)
 	if err == nil && status == "running" {
 		err = fmt.Errorf("container %s was started meanwhile: some of the change may wait for its next restart", w.job.ID)
