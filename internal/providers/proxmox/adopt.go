@@ -103,11 +103,15 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) provid
 // markerRoom is more than a marker with the blank line before it takes.
 const markerRoom = 256
 
-// describe fills in what asks for just this container.
+// describe fills in what asks for just this container. What waits for a restart
+// is somebody's wish, and neither taken back nor brought into force by us.
 func (p *Provider) describe(c *providers.Candidate, guest row, status string, cfg config) {
 	kind := p.kinds["app"]
-	r := newReading(kind, cfg.current, cty.NilVal, cty.NilVal) // makes up names for volumes
+	r := newReading(kind, cfg.coming, cty.NilVal, cty.NilVal) // makes up names for volumes
 	set := r.attrs()
+	if len(cfg.waiting) > 0 {
+		set["restart"] = cty.StringVal("manual")
+	}
 	set["host"] = cty.StringVal(p.Host)
 	set["node"] = cty.StringVal(guest.Node)
 	set["vmid"] = cty.NumberIntVal(int64(guest.VMID))
@@ -115,7 +119,7 @@ func (p *Provider) describe(c *providers.Candidate, guest row, status string, cf
 	set["running"] = cty.BoolVal(status == "running")
 	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(set), natural(kind)))
 	if c.Name == "" {
-		c.Name = cfg.current["hostname"]
+		c.Name = cfg.coming["hostname"]
 	}
 	c.Kept = slices.Concat(unaskedOf(kind, set, c.Want, cty.NilVal), r.others(), cfg.raw)
 }
