@@ -56,6 +56,7 @@ plan shows what would be changed.`,
 // which guest is which.
 type adoption struct {
 	file    string
+	before  []byte // what the file had when it was read
 	content []byte // of the whole file; nil: nothing is to be written
 	blocks  []byte // what is new in it
 	guests  map[addr.Addr]string
@@ -207,11 +208,11 @@ func remarks(c providers.Candidate) []string {
 // add puts a block behind what the file has.
 func (ad *adoption) add(block []byte) error {
 	if ad.content == nil {
-		there, err := os.ReadFile(ad.file)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%q: %w", ad.file, plainCause(err))
+		var err error
+		if ad.before, err = ad.read(); err != nil {
+			return err
 		}
-		ad.content = append(ad.content, there...)
+		ad.content = slices.Clone(ad.before)
 	}
 	if len(bytes.TrimSpace(ad.content)) > 0 {
 		ad.content = append(bytes.TrimRight(ad.content, "\n"), "\n\n"...)
@@ -223,11 +224,28 @@ func (ad *adoption) add(block []byte) error {
 	return nil
 }
 
-// write makes the file as it was shown. It is there before anything is taken
-// over: what state records and no file asks for would be deleted.
+// read returns what the file has; nothing when it is not there.
+func (ad *adoption) read() ([]byte, error) {
+	there, err := os.ReadFile(ad.file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%q: %w", ad.file, plainCause(err))
+	}
+	return there, nil
+}
+
+// write makes the file as it was shown, unless somebody has changed it while the
+// plan was being read. It is there before anything is taken over: what state
+// records and no file asks for would be deleted.
 func (ad *adoption) write() error {
 	if ad.content == nil {
 		return nil
+	}
+	now, err := ad.read()
+	switch {
+	case err != nil:
+		return err
+	case !bytes.Equal(now, ad.before):
+		return hinted{fmt.Errorf("%q was changed meanwhile", ad.file), "run adopt again"}
 	}
 	if err := renameio.WriteFile(ad.file, ad.content, 0o644); err != nil {
 		return fmt.Errorf("%q: %w", ad.file, plainCause(err))

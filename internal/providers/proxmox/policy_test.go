@@ -156,3 +156,24 @@ func TestRemarkSurvivesComment(t *testing.T) {
 		require.Equal(t, m, marker)
 	}
 }
+
+// A container that goes is taken out of the jobs of others, but not out of one
+// that a policy of ours describes: that lets it go by itself.
+func TestADeletedAppLeavesJobsOfOthersOnly(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", nil), 2000)
+		id := "theirs"
+		if ours {
+			id = l.createPolicyNow(policy(values{"apps": numbers(100, 2000)})).ID
+		} else {
+			l.by("POST", "/cluster/backup", url.Values{"id": {id}, "schedule": {"daily"}, "storage": {"backup"}, "vmid": {"100,2000"}})
+		}
+		job := l.job(resource.Resource{Addr: made.Addr}, "2000")
+		job.Prior = &made
+		require.NoError(t, l.Delete(t.Context(), job))
+		there, err := l.findJob(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, ours, there.names("2000"))
+	}
+}

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,8 +105,9 @@ func (c *checker) growths(a providers.Proposal) []growth {
 		for _, e := range a.Edits {
 			switch isWhole := len(e.Path) == len(v) && !e.New.IsNull(); {
 			case !e.Path.Under(v) || e.Effect == resource.Record:
-			case e.Effect == resource.Resize:
-				all = append(all, growth{g.node, g.storage, g.bytes - bytesOf(e.Old), g.path})
+			case e.Effect == resource.Resize: // where it lies, before it moves
+				at := cmp.Or(resource.Text(valueAt(a.Live, v), "storage"), g.storage)
+				all = append(all, growth{g.node, at, bytesOf(unmarked(e.New)) - bytesOf(e.Old), g.path})
 			case e.Effect == resource.Move && !migrates, isWhole:
 				g.bytes = max(g.bytes, bytesOf(resource.Attribute(valueAt(a.Live, v), "size")))
 				all = append(all, g)

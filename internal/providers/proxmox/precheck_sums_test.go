@@ -64,7 +64,9 @@ func TestPrecheckOfSums(t *testing.T) {
 			[]string{`error: too little space on storage "ceph"`}},
 		{"a container migrates with its disks", disk("nvme", 600), on("pve2", disk("nvme", 600)), []providers.Proposal{create("2001", "b", on("pve2", disk("nvme", 500)))},
 			[]string{`error: too little space on storage "nvme"`}},
-		{"thick volumes take their place at once", disk("nvme", 4), disk("local-lvm", 398), nil, []string{`error: too little space on storage "local-lvm"`}},
+		{"a disk grows where it is and then moves", disk("nvme", 4), disk("ceph", 60), nil, nil},
+		{"and has to fit at both places", disk("ceph", 30), disk("nvme", 140), nil, []string{`error: too little space on storage "ceph"`}},
+		{"thick volumes take their place at once", disk("local-lvm", 4), disk("local-lvm", 350), nil, []string{`error: too little space on storage "local-lvm"`}},
 		{"thin ones are only promised", disk("nvme", 4), disk("nvme", 1000), nil, []string{`warning: storage "nvme" is promised more than it has`}},
 		{"a new volume", disk("ceph", 60), map[string]cty.Value{"disk": object("disk", values{"size": gibibytes(60), "storage": str("ceph")}), "running": cty.False,
 			"volume": labelled("volume", map[string]values{"data": {"path": str("/data"), "size": gibibytes(120), "storage": str("ceph")}})}, nil,
@@ -82,6 +84,7 @@ func TestPrecheckOfSums(t *testing.T) {
 			time.Sleep(time.Minute) // until the listing knows what storages hold
 			survey := l.observed(made)
 			survey.Storage("pve1", "nvme").Used = 100 << 30
+			survey.Storage("pve1", "local-lvm").Used = 100 << 30
 			all := c.also
 			if c.after != nil {
 				all = append([]providers.Proposal{l.proposed(app("a", c.after), made)}, all...)
