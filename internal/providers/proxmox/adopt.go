@@ -39,10 +39,7 @@ func (p *Provider) Adoptable(ctx context.Context, ids []string) ([]providers.Can
 	}
 	var list []providers.Candidate
 	for _, c := range found {
-		// Without IDs people mean what nobody has yet: neither they nor templates.
-		if c.Why != alreadyMarked || len(ids) > 0 {
-			list = append(list, *c)
-		}
+		list = append(list, *c)
 	}
 	return list, nil
 }
@@ -70,11 +67,8 @@ func (l listing) containers(ids []string) ([]row, error) {
 	return guests, nil
 }
 
-const (
-	alreadyMarked = "it carries a marker of this program already"
-	// notesLimit is what Proxmox takes as notes, in characters.
-	notesLimit = 8192
-)
+// notesLimit is what Proxmox takes as notes, in characters.
+const notesLimit = 8192
 
 // candidate reads one guest whole.
 func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*providers.Candidate, error) {
@@ -102,7 +96,7 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*prov
 	notes, marker := resource.Split(cfg.coming["description"])
 	switch {
 	case marker != (resource.Marker{}):
-		c.Why = alreadyMarked
+		c.Marker, c.Why = marker, fmt.Sprintf("it carries a marker of this program already, as %s", marker.Addr)
 	case cfg.coming["lock"] != "":
 		c.Why = fmt.Sprintf("it is locked (%s)", cfg.coming["lock"])
 	case len([]rune(notes))+markerRoom > notesLimit:
