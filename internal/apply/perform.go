@@ -165,6 +165,7 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 		object.Kept = seal.Lines(job.Prior.Kept)
 	}
 	if err != nil {
+		object.Unfinished = true
 		if c.Before != nil && job.Prior != nil { // some edits may not have been made
 			object.Attrs = resource.Merge(&kind.Schema, c.Before.Attrs, sealed)
 			object.Needs = union(c.Before.Needs, object.Needs)

@@ -81,6 +81,9 @@ func told(t *testing.T, store state.Store) string {
 	if o.Damaged {
 		text += " damaged"
 	}
+	if o.Unfinished {
+		text += " unfinished"
+	}
 	if o.PreventDestroy {
 		text += " protected"
 	}
@@ -91,10 +94,10 @@ func TestRecoverRecordsWhatIsThere(t *testing.T) {
 	const (
 		before = "100/n 03h label=old needs [thing.x]"
 		older  = "99/old 03h label=old needs [thing.x]"
-		merged = "100/n 04h label=old model=m origin=o needs [thing.x thing.y]"
+		merged = "100/n 04h label=old model=m origin=o unfinished needs [thing.x thing.y]"
 		// The model was not there (yet), the origin cannot be read back.
-		made = "100/n 04h label=new origin=o serial=s1 protected needs [thing.y]"
-		torn = "100/n 04h label=new origin=o serial=s1 damaged protected needs [thing.y]"
+		made = "100/n 04h label=new origin=o serial=s1 unfinished protected needs [thing.y]"
+		torn = "100/n 04h label=new origin=o serial=s1 damaged unfinished protected needs [thing.y]"
 	)
 	type row struct {
 		op        state.Op

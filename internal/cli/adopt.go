@@ -19,6 +19,8 @@ import (
 	"github.com/proximity-cli/proximity/internal/config"
 	"github.com/proximity-cli/proximity/internal/plan"
 	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/resource"
+	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/ui"
 )
 
@@ -131,7 +133,11 @@ func (e *engine) declare(ad *adoption, host, address string, c providers.Candida
 		return &exit{exitUsage, fmt.Errorf("%q is no address of an app; write it like app.web", address)}
 	}
 	if c.Why != "" {
-		return fmt.Errorf("guest %s on host %q cannot be taken over: %s", c.ID, host, c.Why)
+		err := fmt.Errorf("guest %s on host %q cannot be taken over: %s", c.ID, host, c.Why)
+		if st, readErr := state.Read(e.soft, e.store, e.kinds); readErr == nil && isOfAnother(c, st) {
+			return hinted{err, "leave it to the state that it belongs to; if that is lost,\ntake the line <!-- proximity … --> out of its notes, and adopt again"}
+		}
+		return err
 	}
 	ad.guests[a] = c.ID
 	switch {
@@ -163,7 +169,14 @@ func (e *engine) mustBeOn(host string, a addr.Addr) error {
 
 // declareAll is for every guest of a host, with addresses made of their names.
 func (e *engine) declareAll(ad *adoption, host string, found []providers.Candidate) error {
+	st, err := state.Read(e.soft, e.store, e.kinds)
+	if err != nil {
+		return err
+	}
 	for _, c := range found {
+		if c.Marker != (resource.Marker{}) && !isOfAnother(c, st) {
+			continue
+		}
 		if c.Why != "" {
 			e.say(fmt.Sprintf("%s %s is left out: %s", c.ID, c.Name, c.Why))
 			continue
@@ -182,6 +195,11 @@ func (e *engine) declareAll(ad *adoption, host string, found []providers.Candida
 		e.say(fmt.Sprintf("There is nothing to take over on host %q.", host))
 	}
 	return nil
+}
+
+// isOfAnother reports whether a guest carries a marker, and of another state.
+func isOfAnother(c providers.Candidate, st *state.State) bool {
+	return c.Marker != (resource.Marker{}) && c.Marker.Lineage != st.Lineage
 }
 
 // addressFor makes an address of a guest's name, or of its number where the

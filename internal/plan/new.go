@@ -167,6 +167,11 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		return
 	}
 	c.Edits = resource.Diff(kind, c.Before, *c.After, c.Seen, p.Prior.Seal)
+	if c.Before != nil && c.Before.Unfinished { // what is left to do was changed by nobody
+		for i := range c.Edits {
+			c.Edits[i].Cause = resource.Config
+		}
+	}
 	switch {
 	case c.Before != nil && c.Before.Damaged:
 		c.Action, c.Why = Replace, "it was made only in part"
@@ -180,6 +185,8 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		c.Action = Adopt
 	case len(c.Edits) > 0:
 		c.Action = Update
+	case c.Before.Unfinished:
+		c.Action, c.Why = Update, "its last step is recorded as done"
 	case c.Before.PreventDestroy != c.After.Life.PreventDestroy:
 		c.Action, c.Why = Update, "prevent_destroy is recorded anew"
 	case !slices.Equal(c.Before.Needs, c.After.Needs):

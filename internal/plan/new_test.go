@@ -167,6 +167,8 @@ func TestNewDecides(t *testing.T) {
 			[]string{"± x 105: vmid: for life"}},
 		{"damaged", record(newScene().has("x", "100", a).wants("x", a), "x", func(o *resource.Object) { o.Damaged = true }),
 			[]string{"± x 100: it was made only in part"}},
+		{"a last step that was cut short, of which nothing is left to do", record(newScene().has("x", "100", a).wants("x", a), "x", func(o *resource.Object) { o.Unfinished = true }),
+			[]string{"~ x 100: its last step is recorded as done"}},
 		{"gone: made again under its ID", newScene().has("x", "102", a).wants("x", a).seen("x", resource.Gone),
 			[]string{"+ x 102: 102 is gone from the host"}},
 		{"stranger: made under another ID", newScene().has("x", "100", a).wants("x", a).seen("x", resource.Stranger),

@@ -58,6 +58,10 @@ func writeDrift(b *strings.Builder, d plan.Drift, st Style) {
 		b.WriteString(wrap("what is there is not ours: "+Clean(d.Why), "    ", st.width()))
 	case resource.Unknown.String():
 		b.WriteString(wrap("it could not be looked at: "+Clean(d.Why), "    ", st.width()))
+	case resource.Present.String():
+		if d.Why != "" {
+			b.WriteString(wrap(Clean(d.Why), "    ", st.width()))
+		}
 	}
 	edits := slices.Clone(d.Edits)
 	for i := range edits { // an effect is of a change to be made, and here there is none

@@ -91,11 +91,11 @@ func dangerOf(c plan.DocumentChange) string {
 			case "restart":
 				restarts = append(restarts, path)
 			case "migrate":
-				migrates = append(migrates, path)
+				migrates = append(migrates, Clean(e.Reason))
 			}
 		}
 		if len(migrates) > 0 {
-			return "is moved to another node"
+			return strings.TrimSuffix("is moved to another node: "+migrates[0], ": ")
 		}
 		if len(restarts) > 0 {
 			return "restarts, for " + strings.Join(slices.Compact(restarts), ", ")

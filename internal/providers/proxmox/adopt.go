@@ -27,9 +27,6 @@ func (p *Provider) Adoptable(ctx context.Context, ids []string) ([]providers.Can
 	}
 	found := make([]providers.Candidate, len(guests))
 	overlap(p.Parallel, len(guests), func(i int) { found[i] = p.candidate(ctx, all, guests[i]) })
-	if len(ids) == 0 { // people mean what nobody has yet
-		found = slices.DeleteFunc(found, func(c providers.Candidate) bool { return c.Why == alreadyMarked })
-	}
 	return found, ctx.Err()
 }
 
@@ -56,11 +53,8 @@ func (l listing) containers(ids []string) ([]row, error) {
 	return guests, nil
 }
 
-const (
-	alreadyMarked = "it carries a marker of this program already"
-	// notesLimit is what Proxmox takes as notes, in characters.
-	notesLimit = 8192
-)
+// notesLimit is what Proxmox takes as notes, in characters.
+const notesLimit = 8192
 
 // candidate reads one guest whole. One that cannot be read stops no other.
 func (p *Provider) candidate(ctx context.Context, all listing, guest row) providers.Candidate {
@@ -90,7 +84,7 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) provid
 	notes, marker := resource.Split(cfg.coming["description"])
 	switch {
 	case marker != (resource.Marker{}):
-		c.Why = alreadyMarked
+		c.Marker, c.Why = marker, fmt.Sprintf("it carries a marker of this program already, as %s", marker.Addr)
 	case pve.IsOn(cfg.coming["template"]):
 		c.Why = "it is a template"
 	case cfg.coming["lock"] != "":

@@ -140,9 +140,12 @@ func isRunning(live resource.Seen) bool {
 	return resource.Text(live.Object.Attrs, "status") == "running"
 }
 
-func judgeNode(e resource.Edit, _ resource.Seen) resource.Verdict {
-	if e.New.IsNull() {
+func judgeNode(e resource.Edit, live resource.Seen) resource.Verdict {
+	switch {
+	case e.New.IsNull():
 		return resource.Verdict{Effect: resource.Record}
+	case isRunning(live):
+		return resource.Verdict{Effect: resource.Migrate, Reason: "it is stopped for that, and started again"}
 	}
 	return resource.Verdict{Effect: resource.Migrate}
 }

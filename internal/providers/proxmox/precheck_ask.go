@@ -25,6 +25,7 @@ type answers struct {
 	templates map[place]map[origin]noTemplate
 	strangers []claimed       // what guests of others have, in the order of their VMIDs
 	hidden    map[string]bool // VMIDs that are taken by guests the listing leaves out
+	pools     []string        // that may be seen; nil: not known
 	nobodys   map[string]bool // VMIDs that are taken by containers without any marker
 }
 
@@ -62,6 +63,10 @@ func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []
 	for i, id := range ids {
 		questions = append(questions, func() { taken[i], _ = p.isTaken(ctx, id) }) // without an answer it counts as free
 	}
+	var pools []string
+	if slices.ContainsFunc(proposals, func(one providers.Proposal) bool { return wantedPool(one) != "" }) {
+		questions = append(questions, func() { pools = p.askPools(ctx) })
+	}
 	holders := askedHolders(survey, proposals)
 	free := make([]bool, len(holders))
 	for i, g := range holders {
@@ -78,6 +83,7 @@ func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []
 	overlap(p.Parallel, len(questions), func(i int) { questions[i]() })
 
 	a.bridges, a.templates = map[string]map[string]bridge{}, map[place]map[origin]noTemplate{}
+	a.pools = pools
 	a.hidden, a.nobodys = map[string]bool{}, map[string]bool{}
 	for i, node := range nodes {
 		if bridges[i] != nil {
