@@ -1,12 +1,26 @@
 package proxmox
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/proximity-cli/proximity/internal/pvesim"
 )
+
+// An interface without a bridge cannot be asked for: left out of the block, the
+// bridge would become that of the host's defaults. So it stays as it is.
+func TestWhatWouldBecomeADefaultIsNotAskedFor(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) {
+		e.SetConfig(100, "net1", "name=eth1,hwaddr=BC:24:11:00:00:01,type=veth")
+	}))
+	found, err := l.Adoptable(t.Context(), []string{"100"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"eth0"}, sortedLabels(found[0].Want, "network"))
+	require.Contains(t, strings.Join(found[0].Kept, "\n"), "network.eth1: ")
+}
 
 // A guest that cannot be read keeps nobody from taking over the others.
 func TestOneThatCannotBeReadStopsNoOther(t *testing.T) {
