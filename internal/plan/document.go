@@ -229,7 +229,10 @@ func documentValue(v cty.Value, sensitive bool, seal resource.Sealer) *DocumentV
 // Fingerprint is equal for two plans that would do the same. Diagnostics do
 // not count.
 func (d Document) Fingerprint() string {
-	d.Diagnostics, d.Kept = nil, 0
+	d.Diagnostics, d.Kept, d.Changes = nil, 0, slices.Clone(d.Changes)
+	for i := range d.Changes {
+		d.Changes[i].Keeps = nil // nothing is done about them
+	}
 	text, err := json.Marshal(d)
 	if err != nil {
 		return "" // cannot happen: the document is made of plain data

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
@@ -115,7 +116,9 @@ func (p *Provider) describe(c *providers.Candidate, guest row, status string, cf
 	set["vmid"] = cty.NumberIntVal(int64(guest.VMID))
 	set["pool"] = textOrNull(guest.Pool)
 	set["running"] = cty.BoolVal(status == "running")
-	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(set), natural(kind)))
+	said := maps.Clone(set)
+	delete(said, "env") // often holds secrets, which must not get into files
+	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(said), natural(kind)))
 	if c.Name == "" {
 		c.Name = cfg.coming["hostname"]
 	}

@@ -66,6 +66,13 @@ func TestViewsOfAConfiguration(t *testing.T) {
 	require.Equal(t, asSet, viewOf("stopped"))
 }
 
+// Of variables that nobody asked for only the names are told: they often hold
+// secrets.
+func TestValuesOfUnaskedVariablesAreNotTold(t *testing.T) {
+	env := cty.MapVal(map[string]cty.Value{"TOKEN": str("canary"), "DEBUG": str("1")})
+	require.Equal(t, []string{"env: DEBUG, TOKEN"}, unaskedOf(appKind(), values{"env": env}, cty.NilVal, cty.NilVal))
+}
+
 // What is ours and not recorded, as after an older state was brought back, is
 // looked at whole: it is recorded as it was seen, and what is there by then is
 // nothing that came behind our back.
