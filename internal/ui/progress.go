@@ -37,6 +37,7 @@ func NewPlain(s *Stream) Progress { return &plainProgress{stream: s} }
 type plainProgress struct {
 	stream *Stream
 	warned once
+	waited map[apply.Progress]bool
 }
 
 // once remembers warnings: several tasks of one step often say the same.
@@ -61,11 +62,26 @@ func (p *plainProgress) Observe(e apply.Event) {
 	if p.warned.repeats(e) {
 		return
 	}
-	if s, isStart := e.(apply.Started); isStart {
+	if w, isWord := e.(apply.Progress); isWord {
+		p.wait(w)
+	} else if s, isStart := e.(apply.Started); isStart {
 		fmt.Fprintf(p.stream, "%s: %s…\n", name(s.Step.Addr), verb(s.Step, s.Change)[0])
 	} else if line := outcome(e, p.stream.Style()); line != "" {
 		fmt.Fprintln(p.stream, line)
 	}
+}
+
+// wait tells once what a step waits for: without it a long wait is a riddle. The
+// other words of a step are for those who watch.
+func (p *plainProgress) wait(w apply.Progress) {
+	if !strings.HasPrefix(w.Text, "waiting") || p.waited[w] {
+		return
+	}
+	if p.waited == nil {
+		p.waited = map[apply.Progress]bool{}
+	}
+	p.waited[w] = true
+	fmt.Fprintf(p.stream, "%s: %s\n", name(w.Step.Addr), Clean(w.Text))
 }
 
 // Say implements Progress.

@@ -149,3 +149,16 @@ var headOfBlock = hcl.Range{
 	Start:    hcl.Pos{Line: 1, Column: 1},
 	End:      hcl.Pos{Line: 1, Column: 10, Byte: 9},
 }
+
+// Without a terminal a step that waits says once what for; its other words are
+// for those who watch.
+func TestPlainProgressTellsWhatIsWaitedFor(t *testing.T) {
+	var b bytes.Buffer
+	p := NewPlain(NewStream(&b, none, false))
+	p.Observe(apply.Started{Step: put("web"), Change: creates("web")})
+	for range 3 {
+		p.Observe(apply.Progress{Step: put("web"), Text: "waiting: CT is locked (backup)"})
+		p.Observe(apply.Progress{Step: put("web"), Text: "extracting archive"})
+	}
+	require.Equal(t, "app.web: creating…\napp.web: waiting: CT is locked (backup)\n", b.String())
+}

@@ -118,11 +118,11 @@ func (p *Provider) describe(c *providers.Candidate, guest row, status string, cf
 	set["running"] = cty.BoolVal(status == "running")
 	said := maps.Clone(set)
 	delete(said, "env") // often holds secrets, which must not get into files
-	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(said), natural(kind)))
+	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(said), p.bare))
 	if c.Name == "" {
 		c.Name = cfg.coming["hostname"]
 	}
-	c.Kept = slices.Concat(unaskedOf(kind, set, c.Want, cty.NilVal), r.others(), cfg.raw)
+	c.Kept = slices.Concat(p.unaskedOf(set, c.Want, cty.NilVal), r.others(), cfg.raw)
 }
 
 // sayable leaves of what was read what the language has words for and does not

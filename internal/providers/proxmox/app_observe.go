@@ -147,7 +147,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	r := newReading(kind, values, want, prior)
 	set := r.attrs()
 	set["pool"] = textOrNull(guest.Pool)
-	unmanaged := slices.Concat(unaskedOf(kind, set, want, prior), r.others(), cfg.raw)
+	unmanaged := slices.Concat(p.unaskedOf(set, want, prior), r.others(), cfg.raw)
 	remember(kind, set, want, prior)
 	set["host"] = cty.StringVal(p.Host)
 	set["node"] = cty.StringVal(guest.Node)

@@ -70,7 +70,7 @@ func TestViewsOfAConfiguration(t *testing.T) {
 // secrets.
 func TestValuesOfUnaskedVariablesAreNotTold(t *testing.T) {
 	env := cty.MapVal(map[string]cty.Value{"TOKEN": str("canary"), "DEBUG": str("1")})
-	require.Equal(t, []string{"env: DEBUG, TOKEN"}, unaskedOf(appKind(), values{"env": env}, cty.NilVal, cty.NilVal))
+	require.Equal(t, []string{"env: DEBUG, TOKEN"}, New(Options{}).unaskedOf(values{"env": env}, cty.NilVal, cty.NilVal))
 }
 
 // What is ours and not recorded, as after an older state was brought back, is

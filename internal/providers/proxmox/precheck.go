@@ -37,6 +37,7 @@ func (p *Provider) Precheck(ctx context.Context, survey resource.Survey, proposa
 	c.memory(proposals)
 	c.numbers(proposals)
 	c.claims(proposals)
+	c.twins(proposals)
 	c.pools(proposals)
 	c.privileges(proposals)
 	return c.found

@@ -23,10 +23,11 @@ type answers struct {
 	grantee   func() grantee               // asked for only when something is missing
 	bridges   map[string]map[string]bridge // by node and name
 	templates map[place]map[origin]noTemplate
-	strangers []claimed       // what guests of others have, in the order of their VMIDs
-	hidden    map[string]bool // VMIDs that are taken by guests the listing leaves out
-	pools     []string        // that may be seen; nil: not known
-	nobodys   map[string]bool // VMIDs that are taken by containers without any marker
+	strangers []claimed               // what guests of others have, in the order of their VMIDs
+	hidden    map[string]bool         // VMIDs that are taken by guests the listing leaves out
+	pools     []string                // that may be seen; nil: not known
+	nobodys   map[string]bool         // VMIDs that are taken by containers without any marker
+	markers   map[int]resource.Marker // of containers that have the name of a new app, by VMID
 }
 
 // bridge is a bridge of a node, as far as it may be used by us.
@@ -72,6 +73,11 @@ func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []
 	for i, g := range holders {
 		questions = append(questions, func() { free[i] = p.isNobodys(ctx, g) })
 	}
+	alike := namesakes(survey, proposals)
+	markers := make([]resource.Marker, len(alike))
+	for i, g := range alike {
+		questions = append(questions, func() { markers[i], _ = p.askMarker(ctx, g) })
+	}
 	var strangers []resource.Guest
 	if bringsClaims(proposals) {
 		strangers = others(survey, proposals)
@@ -98,6 +104,10 @@ func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []
 	}
 	for i, g := range holders {
 		a.nobodys[strconv.Itoa(g.ID)] = free[i]
+	}
+	a.markers = map[int]resource.Marker{}
+	for i, g := range alike {
+		a.markers[g.ID] = markers[i]
 	}
 	a.strangers = slices.Concat(claims...)
 	return a
@@ -228,12 +238,8 @@ func askedHolders(survey resource.Survey, proposals []providers.Proposal) []reso
 
 // isNobodys reports whether a container can be read and carries no marker.
 func (p *Provider) isNobodys(ctx context.Context, g resource.Guest) bool {
-	var config struct{ Description string }
-	if p.Client.Read(ctx, pve.Path("nodes", g.Node, g.Type, strconv.Itoa(g.ID), "config"), nil, &config) != nil {
-		return false
-	}
-	_, marker := resource.Split(config.Description)
-	return marker == resource.Marker{}
+	marker, isRead := p.askMarker(ctx, g)
+	return isRead && marker == resource.Marker{}
 }
 
 // others returns the guests of the survey that are neither known as ours nor

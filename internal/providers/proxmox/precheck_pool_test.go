@@ -34,6 +34,7 @@ func TestPrecheckOfPools(t *testing.T) {
 		covered := policy(values{"pool": str("outs"), "enabled": cty.False})
 		require.Equal(t, none, l.says(l.survey(), providers.Proposal{Addr: covered.Addr, ID: "x", Create: true, Want: covered}))
 
+		l.by("DELETE", "/nodes/pve1/lxc/2000", url.Values{"force": {"1"}})
 		blind := l.withRole(roleNames(), "/")
 		require.Empty(t, blind.says(blind.survey(), in("outs")))
 	})

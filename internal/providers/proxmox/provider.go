@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -26,6 +28,7 @@ type Options struct {
 type Provider struct {
 	Options
 	kinds     map[string]*resource.Kind
+	bare      cty.Value // a container that was asked for nothing, as it is read
 	templates templates
 	// shared holds the names of the storages that the last look found to be the
 	// same on every node. Nil until then.
@@ -50,6 +53,7 @@ func New(options Options) *Provider {
 	for _, k := range Kinds() {
 		p.kinds[k.Name] = k
 	}
+	p.bare = natural(p.kinds["app"])
 	p.templates.client = options.Client
 	return p
 }

@@ -15,15 +15,16 @@ import (
 // applied, and differs from what Proxmox does by itself, as "path: value".
 // These are somebody else's settings: they are kept, and people should know.
 type unasked struct {
-	kind    *resource.Kind
-	settled map[string]cty.Value // what a container has that was given nothing
-	lines   []string
+	kind  *resource.Kind
+	bare  cty.Value // what a container has that was asked for nothing
+	lines []string
 }
 
 // unaskedOf returns the lines for attributes as they were read. Of names that
 // hold secrets at times only the parts are listed.
-func unaskedOf(kind *resource.Kind, live map[string]cty.Value, want, prior cty.Value) []string {
-	u := unasked{kind: kind, settled: natural(kind).AsValueMap()}
+func (p *Provider) unaskedOf(live map[string]cty.Value, want, prior cty.Value) []string {
+	kind := p.kinds["app"]
+	u := unasked{kind: kind, bare: p.bare}
 	for _, name := range slices.Sorted(maps.Keys(live)) {
 		switch n := kind.Schema.Blocks[name]; {
 		case n != nil && n.Labelled:
@@ -32,11 +33,11 @@ func unaskedOf(kind *resource.Kind, live map[string]cty.Value, want, prior cty.V
 			w, p := resource.Attribute(want, name), resource.Attribute(prior, name)
 			for _, part := range n.AttrNames() {
 				if !isAskedFor(part, w) && !isAskedFor(part, p) {
-					u.line(name+"."+part, n.Attrs[part], resource.Attribute(live[name], part), resource.Attribute(u.settled[name], part))
+					u.line(name+"."+part, n.Attrs[part], resource.Attribute(live[name], part), resource.Attribute(resource.Attribute(u.bare, name), part))
 				}
 			}
 		case !isFact(name) && !isAskedFor(name, want) && !isAskedFor(name, prior):
-			u.line(name, kind.Schema.Attrs[name], live[name], u.settled[name])
+			u.line(name, kind.Schema.Attrs[name], live[name], resource.Attribute(u.bare, name))
 		}
 	}
 	return u.lines
