@@ -157,10 +157,15 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 		Damaged: made.Damaged, PreventDestroy: job.Want.Life.PreventDestroy, Changed: r.Now(),
 		Attrs: record(&kind.Schema, sealed, made.Attrs), Kept: seal.Lines(made.Kept),
 	}
-	if job.Prior != nil && c.Before != nil && (err != nil || onlyRecords(job.Edits)) {
-		object.Kept = c.Before.Kept // nobody looked closely
+	switch isSeen := err == nil && !onlyRecords(job.Edits); {
+	case job.Prior == nil || isSeen: // the provider told
+	case c.Before != nil:
+		object.Kept = c.Before.Kept
+	default: // it is being taken over
+		object.Kept = seal.Lines(job.Prior.Kept)
 	}
 	if err != nil {
+		object.Unfinished = true
 		if c.Before != nil && job.Prior != nil { // some edits may not have been made
 			object.Attrs = resource.Merge(&kind.Schema, c.Before.Attrs, sealed)
 			object.Needs = union(c.Before.Needs, object.Needs)

@@ -66,6 +66,31 @@ func TestAChangeMadeInPartIsRecordedAsBoth(t *testing.T) {
 	require.True(t, r.thingOf(t, "a").Attrs["tags"].RawEquals(tags("new")["tags"]), "the old tag was known to be ours")
 }
 
+// adoptee is a thing that is there without a marker, with a setting that nobody
+// asked for. To take it over fails half-way.
+type adoptee struct{ halfway }
+
+func (a adoptee) Observe(ctx context.Context, targets []providers.Target) (providers.Observation, error) {
+	found, err := a.Provider.Observe(ctx, targets)
+	for _, t := range targets {
+		found.Seen[t.Addr] = resource.Seen{Presence: resource.Present, Unmarked: true,
+			Object: resource.Object{Addr: t.Addr, Host: "pve", ID: "7", Attrs: t.Want.Want, Kept: []string{"lxc.cap.drop: sys_time"}}}
+	}
+	return found, err
+}
+
+// What was there when a thing was taken over did not come later behind our
+// back, also when that was not brought to its end.
+func TestAnAdoptionMadeInPartKnowsWhatWasThere(t *testing.T) {
+	r := newRig()
+	r.layer = func(p providers.Provider) providers.Provider { return adoptee{halfway{p}} }
+	p, err := r.run(model{at("a"): {}})
+	require.ErrorContains(t, err, "half of it")
+	require.Equal(t, plan.Adopt, p.Change(at("a")).Action)
+	st := read(t, r.store)
+	require.Equal(t, st.Sealer().Lines([]string{"lxc.cap.drop: sys_time"}), st.Objects[at("a")].Kept)
+}
+
 // broken makes things, and says that they are not whole.
 type broken struct{ providers.Provider }
 

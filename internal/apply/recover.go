@@ -101,6 +101,9 @@ func look(ctx context.Context, st *state.State, i state.Intent, set providers.Se
 		return s, fmt.Errorf("cannot look at it: %s", seen.Why)
 	case resource.Present:
 		s.Object, s.Text = found(kind, i, prior, seen)
+		if i.Op == state.Put {
+			s.Object.Unfinished = len(resource.Drifted(kind, *s.Object, seen, st.Sealer(), nil)) > 0
+		}
 		if prior == nil || prior.Nonce != i.Nonce {
 			s.Object.Kept = st.Sealer().Lines(seen.Object.Kept)
 		}

@@ -81,8 +81,14 @@ func told(t *testing.T, store state.Store) string {
 	if o.Damaged {
 		text += " damaged"
 	}
+	if o.Unfinished {
+		text += " unfinished"
+	}
 	if o.PreventDestroy {
 		text += " protected"
+	}
+	if len(o.Kept) > 0 {
+		text += " kept"
 	}
 	return fmt.Sprint(text, " needs ", o.Needs)
 }
@@ -91,10 +97,10 @@ func TestRecoverRecordsWhatIsThere(t *testing.T) {
 	const (
 		before = "100/n 03h label=old needs [thing.x]"
 		older  = "99/old 03h label=old needs [thing.x]"
-		merged = "100/n 04h label=old model=m origin=o needs [thing.x thing.y]"
+		merged = "100/n 04h label=old model=m origin=o unfinished needs [thing.x thing.y]"
 		// The model was not there (yet), the origin cannot be read back.
-		made = "100/n 04h label=new origin=o serial=s1 protected needs [thing.y]"
-		torn = "100/n 04h label=new origin=o serial=s1 damaged protected needs [thing.y]"
+		made = "100/n 04h label=new origin=o serial=s1 unfinished protected kept needs [thing.y]"
+		torn = "100/n 04h label=new origin=o serial=s1 damaged unfinished protected kept needs [thing.y]"
 	)
 	type row struct {
 		op        state.Op
@@ -126,7 +132,7 @@ func TestRecoverRecordsWhatIsThere(t *testing.T) {
 			store := leftOpen(t, c.op, c.id, c.nonce)
 			host := &settling{seen: resource.Seen{Presence: c.presence, Why: "so it is"}}
 			if c.presence == resource.Present {
-				host.seen.Object = resource.Object{ID: "100", Damaged: c.damaged, Attrs: attrs(map[string]cty.Value{
+				host.seen.Object = resource.Object{ID: "100", Damaged: c.damaged, Kept: []string{"a: b"}, Attrs: attrs(map[string]cty.Value{
 					"label": cty.StringVal("there"), "size": cty.NumberIntVal(1), "serial": cty.StringVal("s1"),
 				})}
 			}
@@ -137,6 +143,7 @@ func TestRecoverRecordsWhatIsThere(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, resource.Marker{Lineage: st.Lineage, Addr: at("a"), Nonce: "n"}, host.target.Marker)
 			require.Equal(t, []string{"100", "n", "UPID:100"}, []string{host.target.Prior.ID, host.target.Prior.Nonce, host.task})
+			require.True(t, host.target.Thorough, "what is there counts as there from now on")
 
 			_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
 			require.NoError(t, err)

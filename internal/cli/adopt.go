@@ -19,6 +19,8 @@ import (
 	"github.com/proximity-cli/proximity/internal/config"
 	"github.com/proximity-cli/proximity/internal/plan"
 	"github.com/proximity-cli/proximity/internal/providers"
+	"github.com/proximity-cli/proximity/internal/resource"
+	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/ui"
 )
 
@@ -56,6 +58,7 @@ plan shows what would be changed.`,
 // which guest is which.
 type adoption struct {
 	file    string
+	before  []byte // what the file had when it was read
 	content []byte // of the whole file; nil: nothing is to be written
 	blocks  []byte // what is new in it
 	guests  map[addr.Addr]string
@@ -130,21 +133,50 @@ func (e *engine) declare(ad *adoption, host, address string, c providers.Candida
 		return &exit{exitUsage, fmt.Errorf("%q is no address of an app; write it like app.web", address)}
 	}
 	if c.Why != "" {
-		return fmt.Errorf("guest %s on host %q cannot be taken over: %s", c.ID, host, c.Why)
+		err := fmt.Errorf("guest %s on host %q cannot be taken over: %s", c.ID, host, c.Why)
+		if st, readErr := state.Read(e.soft, e.store, e.kinds); readErr == nil && isOfAnother(c, st) {
+			return hinted{err, "leave it to the state that it belongs to; if that is lost,\ntake the line <!-- proximity … --> out of its notes, and adopt again"}
+		}
+		return err
 	}
 	ad.guests[a] = c.ID
 	switch {
 	case e.config.Has(a):
-		return nil
+		return e.mustBeOn(host, a)
 	case a.Key != "":
 		return hinted{fmt.Errorf("%s has no block yet, and adopt writes none with instances", a), "write the block, then adopt again"}
 	}
 	return ad.add(config.Write(e.kinds["app"], a, c.Want, e.config.Hosts[host], remarks(c)))
 }
 
+// mustBeOn refuses an address that is written already, but for another host,
+// where the guest would be looked for in vain or another one of its number be
+// found, or as a block with instances, none of which would take it.
+func (e *engine) mustBeOn(host string, a addr.Addr) error {
+	var instances []string
+	for _, r := range e.config.Resources {
+		switch {
+		case r.Addr == a && r.Host == host:
+			return nil
+		case r.Addr == a:
+			return fmt.Errorf("%s lives on host %q, and the guest is on host %q", a, r.Host, host)
+		case r.Addr.Block() == a.Block():
+			instances = append(instances, r.Addr.String())
+		}
+	}
+	return hinted{fmt.Errorf("%s is none of its block's instances", a), "there are: " + strings.Join(instances, ", ")}
+}
+
 // declareAll is for every guest of a host, with addresses made of their names.
 func (e *engine) declareAll(ad *adoption, host string, found []providers.Candidate) error {
+	st, err := state.Read(e.soft, e.store, e.kinds)
+	if err != nil {
+		return err
+	}
 	for _, c := range found {
+		if c.Marker != (resource.Marker{}) && !isOfAnother(c, st) {
+			continue
+		}
 		if c.Why != "" {
 			e.say(fmt.Sprintf("%s %s is left out: %s", c.ID, c.Name, c.Why))
 			continue
@@ -163,6 +195,11 @@ func (e *engine) declareAll(ad *adoption, host string, found []providers.Candida
 		e.say(fmt.Sprintf("There is nothing to take over on host %q.", host))
 	}
 	return nil
+}
+
+// isOfAnother reports whether a guest carries a marker, and of another state.
+func isOfAnother(c providers.Candidate, st *state.State) bool {
+	return c.Marker != (resource.Marker{}) && c.Marker.Lineage != st.Lineage
 }
 
 // addressFor makes an address of a guest's name, or of its number where the
@@ -189,11 +226,11 @@ func remarks(c providers.Candidate) []string {
 // add puts a block behind what the file has.
 func (ad *adoption) add(block []byte) error {
 	if ad.content == nil {
-		there, err := os.ReadFile(ad.file)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%q: %w", ad.file, plainCause(err))
+		var err error
+		if ad.before, err = ad.read(); err != nil {
+			return err
 		}
-		ad.content = append(ad.content, there...)
+		ad.content = slices.Clone(ad.before)
 	}
 	if len(bytes.TrimSpace(ad.content)) > 0 {
 		ad.content = append(bytes.TrimRight(ad.content, "\n"), "\n\n"...)
@@ -205,11 +242,28 @@ func (ad *adoption) add(block []byte) error {
 	return nil
 }
 
-// write makes the file as it was shown. It is there before anything is taken
-// over: what state records and no file asks for would be deleted.
+// read returns what the file has; nothing when it is not there.
+func (ad *adoption) read() ([]byte, error) {
+	there, err := os.ReadFile(ad.file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%q: %w", ad.file, plainCause(err))
+	}
+	return there, nil
+}
+
+// write makes the file as it was shown, unless somebody has changed it while the
+// plan was being read. It is there before anything is taken over: what state
+// records and no file asks for would be deleted.
 func (ad *adoption) write() error {
 	if ad.content == nil {
 		return nil
+	}
+	now, err := ad.read()
+	switch {
+	case err != nil:
+		return err
+	case !bytes.Equal(now, ad.before):
+		return hinted{fmt.Errorf("%q was changed meanwhile", ad.file), "run adopt again"}
 	}
 	if err := renameio.WriteFile(ad.file, ad.content, 0o644); err != nil {
 		return fmt.Errorf("%q: %w", ad.file, plainCause(err))

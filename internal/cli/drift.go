@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/proximity-cli/proximity/internal/apply"
 	"github.com/proximity-cli/proximity/internal/inventory"
 	"github.com/proximity-cli/proximity/internal/plan"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -52,23 +51,6 @@ func (a *app) drift() error {
 		return &exit{code: exitChanges}
 	}
 	return nil
-}
-
-// settled returns the state as it would be after settling what an earlier run
-// left open. It writes nothing.
-func (e *engine) settled() (*state.State, error) {
-	st, err := state.Read(e.soft, e.store, e.kinds)
-	if err != nil {
-		return nil, err
-	}
-	left, err := apply.Look(e.soft, st, e.hosts, e.kinds)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range left {
-		e.talker().Observe(apply.Recovered{Addr: s.Intent.Addr, Text: s.Text})
-	}
-	return apply.Settle(st, left), nil
 }
 
 func (a *app) showDrift(drifts []plan.Drift, inv inventory.Inventory, st *state.State) error {

@@ -88,6 +88,23 @@ func (e *engine) foresee(sel plan.Selection) (proposal, error) {
 	return e.propose(e.soft, st, sel)
 }
 
+// settled returns the state as it would be after settling what an earlier run
+// left open. It writes nothing.
+func (e *engine) settled() (*state.State, error) {
+	st, err := state.Read(e.soft, e.store, e.kinds)
+	if err != nil {
+		return nil, err
+	}
+	left, err := apply.Look(e.soft, st, e.hosts, e.kinds)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range left {
+		e.talker().Observe(apply.Recovered{Addr: s.Intent.Addr, Text: s.Text})
+	}
+	return apply.Settle(st, left), nil
+}
+
 // settle writes down what an earlier run left open, and a first state file
 // when there is none, so that a saved plan has something to be based on.
 func (e *engine) settle() (err error) {

@@ -113,13 +113,22 @@ func withHint(err error) error {
 	case errors.As(err, &newer):
 		return hinted{err, "use the version of proximity that wrote it, or a later one"}
 	case pve.IsCertificate(err):
-		return hinted{err, "compare with \"pvenode cert info\" on the node, then set fingerprint or ca_file in the host block"}
+		return hinted{err, certificateHint(pve.Presented(err))}
 	case pve.IsUnreachable(err):
 		return hinted{err, "check endpoint in the host block, and that the node is up and can be reached from here"}
 	case pve.IsUnauthorised(err):
 		return hinted{err, "check the credentials of the host block: the token or user is unknown, expired or has another secret"}
 	}
 	return err
+}
+
+// certificateHint is how to trust a certificate that has this fingerprint.
+func certificateHint(is string) string {
+	const compare = "compare with \"pvenode cert info\" on the node, then set "
+	if is == "" {
+		return compare + "fingerprint or ca_file in the host block"
+	}
+	return compare + "in the host block, or a ca_file:\nfingerprint = \"" + is + "\""
 }
 
 func notApproved(text string) error { return &exit{exitNotApproved, errors.New(text)} }

@@ -110,7 +110,7 @@ func (a *app) listHosts() error {
 		}
 		row := []string{s.host.Name, s.answering(), survey.Version, nodesInWords(survey), ui.Plural(len(survey.Guests), "guest")}
 		if err != nil {
-			row = []string{s.host.Name, s.answering(), "does not answer: " + err.Error()}
+			row = []string{s.host.Name, s.answering(), s.stateInWords(err)}
 		}
 		rows = append(rows, row)
 		return nil

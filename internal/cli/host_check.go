@@ -3,13 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/proximity-cli/proximity/internal/providers/proxmox"
-	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
-	"github.com/proximity-cli/proximity/internal/resource"
-	"github.com/proximity-cli/proximity/internal/ui"
 )
 
 // checkup is what host check has found out about one host.
@@ -39,7 +35,7 @@ func (a *app) checkHosts(names []string) error {
 			}
 		}
 		first = false
-		return a.print(c.text())
+		return a.print(c.text(a.out.Style()))
 	})
 	if err == nil && wrong {
 		return &exit{code: exitError} // what is wrong has been told
@@ -84,160 +80,6 @@ func hintOf(err error) string {
 
 // plain takes the marks of Markdown out.
 func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
-
-// text writes a checkup for people: what there is, what is wrong, what to do.
-func (c *checkup) text() string {
-	var b strings.Builder
-	verdict := "is fine"
-	if n := len(c.problems); n > 0 {
-		verdict = "has " + ui.Plural(n, "problem")
-	}
-	fmt.Fprintf(&b, "host %q %s\n", c.host.Name, verdict)
-	add := func(label string, rows ...[]string) {
-		for line := range strings.Lines(columns(rows)) {
-			fmt.Fprintf(&b, "  %-13s%s", label, line)
-			label = ""
-		}
-	}
-	add("endpoints", c.endpointRows()...)
-	if c.provider != nil {
-		add("certificate", []string{c.certificate()})
-		add("credentials", []string{c.who + " is accepted"})
-		add("release", []string{c.releaseLine()})
-		add("nodes", c.nodeRows()...)
-		add("storages", c.storageRows()...)
-		add("privileges", c.privilegeRows()...)
-	}
-	for _, p := range c.problems {
-		fmt.Fprintf(&b, "  problem: %s\n", ui.Clean(p.text))
-		if p.hint != "" {
-			fmt.Fprintf(&b, "    hint: %s\n", ui.Clean(p.hint))
-		}
-	}
-	writeCommands(&b, "To grant what is missing, on a node:", c.Commands)
-	writeCommands(&b, "To grant the rest as well; leave out what is not wanted:", c.More)
-	return b.String()
-}
-
-func writeCommands(b *strings.Builder, head string, commands []string) {
-	if len(commands) > 0 {
-		b.WriteString("  " + head + "\n")
-	}
-	for _, command := range commands {
-		b.WriteString("    " + ui.Clean(command) + "\n")
-	}
-}
-
-func (c *checkup) endpointRows() [][]string {
-	var rows [][]string
-	for _, e := range c.endpoints {
-		state := "answers"
-		switch {
-		case pve.IsCertificate(e.err):
-			state = "has another certificate than expected"
-		case pve.IsUnauthorised(e.err):
-			state = "refuses the credentials"
-		case e.err != nil:
-			state = "does not answer"
-		}
-		rows = append(rows, []string{e.url, state})
-	}
-	return rows
-}
-
-func (c *checkup) releaseLine() string {
-	if len(c.Lacks) == 0 {
-		return "Proxmox VE " + c.Survey.Version
-	}
-	return fmt.Sprintf("Proxmox VE %s, without %s", c.Survey.Version, strings.Join(c.Lacks, "; "))
-}
-
-func (c *checkup) nodeRows() [][]string {
-	rows := [][]string{}
-	for _, n := range c.Survey.Nodes {
-		state := "online"
-		if !n.Online {
-			state = "offline"
-		}
-		row := []string{n.Name, state}
-		if n.Memory > 0 {
-			row = append(row, ui.Plural(n.CPUs, "CPU"), inUse(n.MemoryUse, n.Memory)+" of memory in use")
-		}
-		if bridges := c.Bridges[n.Name]; len(bridges) > 0 {
-			row = append(row, "bridges "+strings.Join(bridges, " "))
-		}
-		rows = append(rows, row)
-	}
-	if len(rows) == 0 {
-		rows = append(rows, []string{"none that can be seen"})
-	}
-	return rows
-}
-
-// storageRows has one row for each storage; what is not shared has its own size
-// on each node.
-func (c *checkup) storageRows() [][]string {
-	rows := [][]string{}
-	for _, s := range storagesByName(c.Survey) {
-		where := s.Node
-		if s.Shared {
-			where = "shared"
-		}
-		space := inUse(s.Used, s.Size) + " in use"
-		if !s.Active {
-			space = "not available"
-		}
-		rows = append(rows, []string{s.Name, where, s.Type, strings.Join(s.Content, " "), space})
-	}
-	if len(rows) == 0 {
-		rows = append(rows, []string{"none that can be seen"})
-	}
-	return rows
-}
-
-// storagesByName returns the storages by name and node, shared ones once.
-func storagesByName(survey resource.Survey) []resource.Storage {
-	var all []resource.Storage
-	for _, s := range survey.Storages {
-		known := slices.ContainsFunc(all, func(other resource.Storage) bool { return s.Shared && other.Name == s.Name })
-		if !known {
-			all = append(all, s)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b resource.Storage) int { return strings.Compare(a.Name, b.Name) })
-	return all
-}
-
-func inUse(used, size uint64) string {
-	return fmt.Sprintf("%s of %s", gibibytes(used), gibibytes(size))
-}
-
-// gibibytes writes a size for people.
-func gibibytes(n uint64) string {
-	for _, unit := range []struct {
-		bits uint
-		name string
-	}{{40, "TiB"}, {30, "GiB"}, {20, "MiB"}} {
-		if n >= 1<<unit.bits {
-			return fmt.Sprintf("%.1f %s", float64(n)/float64(uint64(1)<<unit.bits), unit.name)
-		}
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
-func (c *checkup) privilegeRows() [][]string {
-	if len(c.Missing) == 0 && len(c.Optional) == 0 {
-		return [][]string{{"complete"}}
-	}
-	var rows [][]string
-	if n := len(c.Missing); n > 0 {
-		rows = append(rows, []string{fmt.Sprintf("%d missing, see below", n)})
-	}
-	for _, p := range c.Optional {
-		rows = append(rows, []string{fmt.Sprintf("%s is not there on %s, which is fine while %s", p.Name, p.On, plain(p.Unless))})
-	}
-	return rows
-}
 
 // fields is a checkup as plain data.
 func (c *checkup) fields() map[string]any {

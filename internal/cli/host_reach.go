@@ -25,9 +25,8 @@ type site struct {
 // endpoint is one way to a host. Its error is of the connection, the
 // certificate or the credentials.
 type endpoint struct {
-	url     string
-	release string
-	err     error
+	url string
+	err error
 }
 
 // reach tries every endpoint of a host by itself, once. The error is for a
@@ -50,8 +49,8 @@ func reach(ctx context.Context, h *config.Host) (*site, error) {
 			return nil, errors.Join(err, closer())
 		}
 		s.who = client.Who()
-		version, err := client.Probe(ctx)
-		s.endpoints = append(s.endpoints, endpoint{h.Endpoints[i], version.Text, err})
+		err = client.Probe(ctx)
+		s.endpoints = append(s.endpoints, endpoint{h.Endpoints[i], err})
 		if err == nil {
 			answering = append(answering, url)
 		}
@@ -90,6 +89,19 @@ func (s *site) err() error {
 		return all.Errors[0]
 	}
 	return all.ErrorOrNil()
+}
+
+// stateInWords says what each endpoint does instead of working, or what went
+// wrong with one that works.
+func (s *site) stateInWords(err error) string {
+	if s.provider != nil {
+		return err.Error()
+	}
+	var all []string
+	for _, e := range s.endpoints {
+		all = append(all, s.stateOf(e)+": "+e.err.Error())
+	}
+	return strings.Join(all, "; ")
 }
 
 // certificate says how the host's certificate is checked.

@@ -279,3 +279,19 @@ func Format(name string, src []byte) ([]byte, diag.List) {
 func fileStart(name string) *hcl.Range {
 	return &hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
 }
+
+// Asking returns the address of the resource on a host that asks for an ID by
+// itself, or false.
+func (c *Config) Asking(host, id string) (addr.Addr, bool) {
+	for _, r := range c.Resources {
+		if v := resource.Attribute(r.Want, "vmid"); r.Host == host && !v.IsNull() && v.IsKnown() && v.Type() == cty.Number &&
+			v.AsBigFloat().Text('f', -1) == id {
+			return r.Addr, true
+		}
+	}
+	return addr.Addr{}, false
+}
+
+// Has reports whether the configuration's files declare a block of that
+// address, whatever instances it has.
+func (c *Config) Has(a addr.Addr) bool { return c.world.blocks[a.Block()] != nil }

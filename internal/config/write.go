@@ -125,22 +125,12 @@ func tokensOf(unit resource.Unit, v cty.Value) hclwrite.Tokens {
 	switch unit {
 	case resource.Size:
 		n, _ := v.AsBigFloat().Int64()
-		v = cty.StringVal(sizeText(n))
+		v = cty.StringVal(resource.SizeText(n))
 	case resource.Duration:
 		f, _ := v.AsBigFloat().Float64()
 		v = cty.StringVal(durationText(time.Duration(f * float64(time.Second))))
 	}
 	return hclwrite.TokensForValue(v)
-}
-
-// sizeText writes a size with the largest unit that divides it.
-func sizeText(n int64) string {
-	units := [...]string{"B", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for n != 0 && n%1024 == 0 && i < len(units)-1 {
-		n, i = n/1024, i+1
-	}
-	return strconv.FormatInt(n, 10) + units[i]
 }
 
 // durationText writes a duration with the largest unit that divides it.
@@ -167,19 +157,3 @@ func comment(text string) hclwrite.Tokens {
 	}
 	return hclwrite.Tokens{{Type: hclsyntax.TokenComment, Bytes: []byte(string(line) + "\n")}}
 }
-
-// Asking returns the address of the resource on a host that asks for an ID by
-// itself, or false.
-func (c *Config) Asking(host, id string) (addr.Addr, bool) {
-	for _, r := range c.Resources {
-		if v := resource.Attribute(r.Want, "vmid"); r.Host == host && !v.IsNull() && v.IsKnown() && v.Type() == cty.Number &&
-			v.AsBigFloat().Text('f', -1) == id {
-			return r.Addr, true
-		}
-	}
-	return addr.Addr{}, false
-}
-
-// Has reports whether the configuration's files declare a block of that
-// address, whatever instances it has.
-func (c *Config) Has(a addr.Addr) bool { return c.world.blocks[a.Block()] != nil }

@@ -76,6 +76,11 @@ func Warningf(subject *hcl.Range, summary, detail string, args ...any) Diagnosti
 	return Diagnostic{Severity: Warning, Summary: summary, Detail: fmt.Sprintf(detail, args...), Subject: subject}
 }
 
+// Notef makes a note at subject, which may be nil.
+func Notef(subject *hcl.Range, summary, detail string, args ...any) Diagnostic {
+	return Diagnostic{Severity: Note, Summary: summary, Detail: fmt.Sprintf(detail, args...), Subject: subject}
+}
+
 // WithHint returns d with its hint set.
 func (d Diagnostic) WithHint(format string, args ...any) Diagnostic {
 	d.Hint = fmt.Sprintf(format, args...)

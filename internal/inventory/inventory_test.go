@@ -152,7 +152,6 @@ func TestTargetsCarryWhatMakesThemOurs(t *testing.T) {
 	}}, one.targets)
 }
 
-// TestHostsAreLookedAtAtTheSameTime lets no host answer before all were asked:
 // What is to be made anew is looked at as such, by its own address or that of its
 // block.
 func TestObserveTellsWhatIsMadeAnew(t *testing.T) {
@@ -183,6 +182,7 @@ func TestObserveTellsWhatIsMadeAnew(t *testing.T) {
 	}
 }
 
+// TestHostsAreLookedAtAtTheSameTime lets no host answer before all were asked:
 // one after the other they would wait for ever, which the bubble reports.
 func TestHostsAreLookedAtAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,6 +38,7 @@ type DocumentChange struct {
 	Reason  string         `json:"reason,omitempty"`
 	Edits   []DocumentEdit `json:"edits,omitempty"`
 	Keeps   []string       `json:"keeps,omitempty"` // settings that are there and left alone
+	Loses   []string       `json:"loses,omitempty"` // settings that nobody asked for, and that go with what is replaced
 	Lasting bool           `json:"lasting,omitempty"`
 }
 
@@ -94,6 +95,9 @@ func (p *Plan) Document(kinds map[string]*resource.Kind, seal resource.Sealer) D
 func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal resource.Sealer) DocumentChange {
 	out := DocumentChange{
 		Addr: c.Addr, Action: c.Action.Word(), Host: c.Host, ID: c.ID, Reason: c.Reason(), Keeps: c.Seen.Unmanaged,
+	}
+	if c.Action == Replace {
+		out.Keeps, out.Loses = nil, out.Keeps
 	}
 	kind := kinds[c.Addr.Kind]
 	if kind == nil {
@@ -229,7 +233,10 @@ func documentValue(v cty.Value, sensitive bool, seal resource.Sealer) *DocumentV
 // Fingerprint is equal for two plans that would do the same. Diagnostics do
 // not count.
 func (d Document) Fingerprint() string {
-	d.Diagnostics, d.Kept = nil, 0
+	d.Diagnostics, d.Kept, d.Changes = nil, 0, slices.Clone(d.Changes)
+	for i := range d.Changes {
+		d.Changes[i].Keeps = nil // nothing is done about them
+	}
 	text, err := json.Marshal(d)
 	if err != nil {
 		return "" // cannot happen: the document is made of plain data

@@ -169,6 +169,10 @@ func TestDocumentIsGolden(t *testing.T) {
 	var again plan.Document
 	require.NoError(t, json.Unmarshal(want, &again))
 	require.Equal(t, doc.Fingerprint(), again.Fingerprint(), "a plan file tells the same plan")
+	again.Changes[0].Keeps = append(again.Changes[0].Keeps, "mp3: theirs")
+	require.Equal(t, doc.Fingerprint(), again.Fingerprint(), "nothing is done about what is kept")
+	again.Changes[0].ID += "1"
+	require.NotEqual(t, doc.Fingerprint(), again.Fingerprint())
 }
 
 // edit returns the document's edit at a path, or fails.

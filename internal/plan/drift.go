@@ -39,6 +39,9 @@ func Drifts(in Input) []Drift {
 			for _, e := range resource.Drifted(kind, prior, seen, in.Prior.Seal, ignored[a]) {
 				d.Edits = append(d.Edits, documentEdits(kind, e, in.Prior.Seal)...)
 			}
+			if prior.Unfinished && len(d.Edits) > 0 {
+				d.Why = "its last step failed or was cut short, and may never have made this"
+			}
 			d.Added, d.Unmanaged = resource.Added(prior, seen, in.Prior.Seal), seen.Unmanaged
 		}
 		all = append(all, d)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -127,7 +126,12 @@ func (p *planner) put(a addr.Addr) {
 // decide chooses the action of a change to something wanted.
 func (p *planner) decide(c *Change) {
 	kind := p.Kinds[c.Addr.Kind]
+	adopted := p.Select.Adopt[c.Addr]
 	switch {
+	case adopted != "" && c.Before != nil && c.Before.ID != adopted:
+		c.Action = Keep
+		p.say(diag.Errorf(c.After.Where(nil), "cannot take over "+c.Addr.String(), "it is recorded already, as %s on host %q", c.Before.ID, c.Before.Host).
+			WithHint("choose another address, or take its block out and apply first"))
 	case c.Seen.Presence == resource.Unknown:
 		c.Action = Keep
 		p.missing[c.Addr] = c.Before == nil
@@ -137,11 +141,11 @@ func (p *planner) decide(c *Change) {
 		c.Action = Replace
 	case c.Seen.Presence == resource.Present:
 		p.compare(c, kind)
-	case c.Before == nil && p.Select.Adopt[c.Addr] != "":
+	case c.Before == nil && adopted != "":
 		c.Action = Keep
 		why := c.Seen.Why
 		if why == "" {
-			why = fmt.Sprintf("%s is not on host %q", p.Select.Adopt[c.Addr], c.Host)
+			why = fmt.Sprintf("%s is not on host %q", adopted, c.Host)
 		}
 		p.say(diag.Errorf(c.After.Where(nil), "cannot take over "+c.Addr.String(), "%s", why))
 	case c.Before == nil && c.Seen.Presence == resource.Stranger:
@@ -163,6 +167,11 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		return
 	}
 	c.Edits = resource.Diff(kind, c.Before, *c.After, c.Seen, p.Prior.Seal)
+	if c.Before != nil && c.Before.Unfinished { // what is left to do was changed by nobody
+		for i := range c.Edits {
+			c.Edits[i].Cause = resource.Config
+		}
+	}
 	switch {
 	case c.Before != nil && c.Before.Damaged:
 		c.Action, c.Why = Replace, "it was made only in part"
@@ -176,6 +185,8 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		c.Action = Adopt
 	case len(c.Edits) > 0:
 		c.Action = Update
+	case c.Before.Unfinished:
+		c.Action, c.Why = Update, "its last step is recorded as done"
 	case c.Before.PreventDestroy != c.After.Life.PreventDestroy:
 		c.Action, c.Why = Update, "prevent_destroy is recorded anew"
 	case !slices.Equal(c.Before.Needs, c.After.Needs):
@@ -187,62 +198,6 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		c.ID = cmp.Or(askedID(*c.After), c.ID)
 		c.Nonce = p.nonce(c)
 	}
-}
-
-// holdBack keeps a change out of the plan when it cannot be made without
-// something that may not be there and that this plan does not make.
-func (p *planner) holdBack(c *Change) {
-	present := c.Action == Update || c.Action == Adopt
-	if !c.Action.Puts() || present && c.After.Want.IsWhollyKnown() {
-		return
-	}
-	for _, need := range c.After.Needs {
-		if p.missing[need] {
-			c.Action, p.missing[c.Addr] = Keep, c.Before == nil
-			p.say(diag.Warningf(c.After.Where(nil), c.Addr.String()+" is held back", "it needs %s, which could not be looked at", need))
-			return
-		}
-	}
-}
-
-// guard refuses changes that must not be made.
-func (p *planner) guard(c *Change) {
-	for _, e := range c.Edits {
-		if e.Effect == resource.Refused {
-			d := diag.Errorf(c.After.Where(e.Path), fmt.Sprintf("%s cannot be changed on %s", e.Path, c.Addr), "%s", e.Reason)
-			d.Hint = e.Hint
-			p.say(d)
-		}
-	}
-	if c.Seen.Unmarked && c.Effect() == resource.Replace {
-		p.say(diag.Errorf(c.After.Where(nil), "cannot take over "+c.Addr.String(), "it would have to be replaced: %s", c.forces()).
-			WithHint("write what is there, or leave the block out and let adopt write it"))
-	}
-	if c.Action == Replace && (c.After.Life.PreventDestroy || c.Before != nil && c.Before.PreventDestroy) {
-		p.say(diag.Errorf(c.After.Where(nil), c.Addr.String()+" is protected by prevent_destroy",
-			"the plan would replace it: %s", c.Reason()).
-			WithHint("undo the change, or take prevent_destroy out of its lifecycle block"))
-	}
-}
-
-// Reason says why the change is made, where one can be named: why it is
-// created again or replaced.
-func (c *Change) Reason() string {
-	if c.Why != "" || c.Action != Replace {
-		return c.Why
-	}
-	return c.forces()
-}
-
-// forces names the edits that nothing but a replacement can make.
-func (c *Change) forces() string {
-	var forces []string
-	for _, e := range c.Edits {
-		if e.Effect == resource.Replace {
-			forces = append(forces, strings.TrimSuffix(e.Path.String()+": "+e.Reason, ": "))
-		}
-	}
-	return strings.Join(forces, "; ")
 }
 
 // expected returns what others may know of a resource while this plan is

@@ -167,6 +167,8 @@ func TestNewDecides(t *testing.T) {
 			[]string{"± x 105: vmid: for life"}},
 		{"damaged", record(newScene().has("x", "100", a).wants("x", a), "x", func(o *resource.Object) { o.Damaged = true }),
 			[]string{"± x 100: it was made only in part"}},
+		{"a last step that was cut short, of which nothing is left to do", record(newScene().has("x", "100", a).wants("x", a), "x", func(o *resource.Object) { o.Unfinished = true }),
+			[]string{"~ x 100: its last step is recorded as done"}},
 		{"gone: made again under its ID", newScene().has("x", "102", a).wants("x", a).seen("x", resource.Gone),
 			[]string{"+ x 102: 102 is gone from the host"}},
 		{"stranger: made under another ID", newScene().has("x", "100", a).wants("x", a).seen("x", resource.Stranger),
@@ -280,6 +282,20 @@ func TestAdopt(t *testing.T) {
 	s := newScene().has("x", "102", label).wants("x", label).wants("y", label)
 	delete(s.Prior.Objects, at("x"))
 	require.Equal(t, []string{"< x 102", "+ y 100"}, show(s.plan()), "what is there needs no new ID")
+}
+
+// An address that has a guest already gets no second one: the plan of an
+// adoption says so instead of what else it would do.
+func TestAdoptIsNotForWhatIsRecorded(t *testing.T) {
+	label := set{"label": cty.StringVal("a")}
+	s := newScene().has("x", "102", label).wants("x", set{"label": cty.StringVal("b")})
+	s.Select = plan.Selection{Adopt: map[addr.Addr]string{at("x"): "100"}}
+	p := s.plan()
+	require.True(t, p.Empty())
+	require.Len(t, p.Diagnostics, 1)
+	require.Equal(t, `cannot take over thing.x: it is recorded already, as 102 on host "pve"`, p.Diagnostics[0].String())
+	s.Select.Adopt[at("x")] = "102"
+	require.Equal(t, []string{"~ x 102"}, show(s.plan()), "it is the very one")
 }
 
 func TestSelection(t *testing.T) {

@@ -124,29 +124,6 @@ func (p *Plan) Change(a addr.Addr) *Change {
 	return nil
 }
 
-// Count returns how many changes have the action.
-func (p *Plan) Count(action Action) int {
-	n := 0
-	for _, c := range p.Changes {
-		if c.Action == action {
-			n++
-		}
-	}
-	return n
-}
-
-// Drifted reports whether any change undoes what was changed behind our back.
-func (p *Plan) Drifted() bool {
-	for _, c := range p.Changes {
-		for _, e := range c.Edits {
-			if e.Cause == resource.Drift && e.Effect != resource.Record {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // Selection narrows a plan. The zero Selection is everything.
 type Selection struct {
 	Destroy bool        // plan for an empty configuration

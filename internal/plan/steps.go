@@ -66,7 +66,7 @@ func addSteps(p *Plan, groups [][]addr.Addr) {
 func (p *Plan) roll(group []addr.Addr) {
 	var before addr.Addr
 	for _, a := range group {
-		if c := p.Change(a); c == nil || c.Action != Update || !c.interrupts() {
+		if c := p.Change(a); c == nil || c.Action != Update && c.Action != Adopt || !c.interrupts() {
 			continue
 		}
 		if before != (addr.Addr{}) {

@@ -111,4 +111,13 @@ func TestAGroupIsInterruptedOneAfterTheOther(t *testing.T) {
 	require.Equal(t, []plan.Step{put("a")}, p.Steps.Waits(put("c")))
 	require.Empty(t, p.Steps.Waits(put("b")), "nothing is interrupted by it")
 	require.Empty(t, p.Steps.Waits(put("d")), "no group has it")
+
+	seen := s.Seen[at("b")]
+	seen.Unmarked = true
+	s.Seen[at("b")] = seen
+	delete(s.Prior.Objects, at("b"))
+	p = s.wants("b", restart).wants("c", set{"boot": cty.StringVal("b"), "model": cty.StringVal("m")}).plan()
+	require.Equal(t, []string{"< b 101", "± c 102: model: for life"}, show(p)[1:3])
+	require.Equal(t, []plan.Step{put("a")}, p.Steps.Waits(put("b")), "what is taken over is interrupted like what is ours")
+	require.NotContains(t, p.Steps.Waits(put("c")), put("b"), "what is made anew is not interrupted but gone")
 }

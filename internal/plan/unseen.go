@@ -18,7 +18,8 @@ type blindness struct {
 	why, hint string
 	outcome   outcome
 	addrs     []addr.Addr
-	at        *hcl.Range // of the first
+	unnamed   []addr.Addr // what nobody wrote: told of only where there is nothing else
+	at        *hcl.Range  // of the first
 }
 
 // outcome says what becomes of one thing, or of several, that could not be
@@ -49,30 +50,41 @@ func (p *planner) unseen(at *hcl.Range, a addr.Addr, seen resource.Seen, is outc
 	if b.at == nil {
 		b.at = at
 	}
-	if b.addrs = append(b.addrs, a); p.Kinds[a.Kind].Lasting {
-		b.addrs = b.addrs[:len(b.addrs)-1] // nobody knows it by that name
+	if p.Kinds[a.Kind].Lasting {
+		b.unnamed = append(b.unnamed, a)
+	} else {
+		b.addrs = append(b.addrs, a)
 	}
 }
 
 // sayUnseen tells each reason once: a node that is down may hold many.
 func (p *planner) sayUnseen() {
-	const most = 5
 	var list diag.List
 	for _, b := range p.blind {
 		if len(b.addrs) == 0 {
-			continue
+			b.addrs = b.unnamed[:1]
 		}
-		addr.Sort(b.addrs)
-		var names []string
-		for _, a := range b.addrs[:min(len(b.addrs), most)] {
-			names = append(names, a.String())
+		what, outcome := b.addrs[0].String(), b.outcome.of(len(b.addrs))
+		if n := len(b.addrs); n > 1 {
+			what, outcome = fmt.Sprintf("%d resources", n), outcome+": "+names(b.addrs)
 		}
-		if more := len(b.addrs) - most; more > 0 {
-			names = append(names, fmt.Sprintf("%d more", more))
-		}
-		d := diag.Warningf(b.at, "cannot look at "+strings.Join(names, ", "), "%s; %s", b.why, b.outcome.of(len(b.addrs)))
+		d := diag.Warningf(b.at, "cannot look at "+what, "%s; %s", b.why, outcome)
 		d.Hint = b.hint
 		list = append(list, d)
 	}
 	p.plan.Diagnostics = append(list, p.plan.Diagnostics...) // others may follow from these
+}
+
+// names lists addresses, as many as one may want to read.
+func names(addrs []addr.Addr) string {
+	const most = 12
+	addr.Sort(addrs)
+	var list []string
+	for _, a := range addrs[:min(len(addrs), most)] {
+		list = append(list, a.String())
+	}
+	if more := len(addrs) - len(list); more > 0 {
+		list = append(list, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(list, ", ")
 }

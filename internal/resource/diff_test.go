@@ -202,6 +202,8 @@ func TestDiffComparesThreeSides(t *testing.T) {
 				want.Life.IgnoreChanges = append(want.Life.IgnoreChanges, e.Path[:1])
 			}
 			require.Empty(t, resource.Diff(kind, prior, want, seen, seal))
+			want.Life.IgnoreChanges, seen.Leave = nil, want.Life.IgnoreChanges
+			require.Empty(t, resource.Diff(kind, prior, want, seen, seal), "nor what the host changes with our consent")
 		})
 	}
 }

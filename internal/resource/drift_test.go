@@ -54,6 +54,20 @@ func TestDriftedHasBothSides(t *testing.T) {
 	}
 }
 
+// What the host changes with our consent, and blocks that it never hears of, do
+// not drift.
+func TestDriftedLeavesInPeace(t *testing.T) {
+	kind := testKind()
+	kind.Schema.Blocks["remark"] = &resource.Nested{Labelled: true, Block: resource.Block{
+		Attrs: map[string]*resource.Attr{"text": {Type: cty.String, Ours: true}}}}
+	remark := kind.Schema.Blocks["remark"].Value(set{"text": text("x")})
+	prior := resource.Object{Attrs: kind.Schema.Value(set{"name": text("a"), "remark": cty.MapVal(set{"r": remark})})}
+	seen := resource.Seen{Object: resource.Object{Attrs: kind.Schema.Value(set{"name": text("b")})}, Leave: []resource.Path{{"name"}}}
+	require.Empty(t, resource.Drifted(kind, prior, seen, seal, nil))
+	seen.Leave = nil
+	require.Len(t, resource.Drifted(kind, prior, seen, seal, nil), 1)
+}
+
 func driftLine(e resource.Edit) string {
 	side := func(v cty.Value) string {
 		switch {

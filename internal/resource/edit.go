@@ -26,10 +26,10 @@ func (p Path) With(part string) Path { return append(p[:len(p):len(p)], part) }
 type Effect int
 
 // A Record edit changes only what state says. A Live edit is felt at once, a
-// Pending one when people restart the guest; for a Restart edit we do. Resize grows a volume, Move copies
-// one to another storage, Migrate takes the guest to another node, InGuest
-// runs something inside. Replace destroys and creates anew. A Refused edit
-// cannot be made at all.
+// Pending one when people restart the guest; for a Restart edit we do. Resize
+// grows a volume, Move copies one to another storage, Migrate takes the guest to
+// another node, InGuest runs something inside. Replace destroys and creates anew.
+// A Refused edit cannot be made at all.
 const (
 	Record Effect = iota
 	Live

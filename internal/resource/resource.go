@@ -64,6 +64,9 @@ type Object struct {
 	Needs   []addr.Addr // as they were when it was applied: deletes are ordered by these
 	Schema  int         // the Schema version that Attrs conforms to
 	Damaged bool        // made only in part; the next plan replaces it
+	// Unfinished: its last step failed or was cut short, so that what is not as
+	// recorded may never have been made, and nobody changed it.
+	Unfinished bool
 	// PreventDestroy is remembered, so that taking the block out of the files
 	// does not take the protection away with it.
 	PreventDestroy bool

@@ -46,6 +46,7 @@ type fileObject struct {
 	Attrs          json.RawMessage `json:"attrs"`
 	Needs          []addr.Addr     `json:"needs,omitempty"`
 	Damaged        bool            `json:"damaged,omitempty"`
+	Unfinished     bool            `json:"unfinished,omitempty"`
 	PreventDestroy bool            `json:"prevent_destroy,omitempty"`
 	Changed        time.Time       `json:"changed"`
 	Kept           []string        `json:"kept,omitempty"`
@@ -147,7 +148,7 @@ func (c codec) encodeObject(o resource.Object) (fileObject, error) {
 	attrs, err := c.encodeAttrs(o.Addr, o.Attrs)
 	return fileObject{
 		Addr: o.Addr, Host: o.Host, ID: o.ID, Nonce: o.Nonce, Schema: o.Schema, Attrs: attrs, Needs: o.Needs,
-		Damaged: o.Damaged, PreventDestroy: o.PreventDestroy, Changed: o.Changed, Kept: o.Kept,
+		Damaged: o.Damaged, Unfinished: o.Unfinished, PreventDestroy: o.PreventDestroy, Changed: o.Changed, Kept: o.Kept,
 	}, err
 }
 
@@ -159,7 +160,7 @@ func (c codec) decodeObject(f fileObject) (resource.Object, error) {
 	attrs, err := c.decodeAttrs(f.Addr, f.Schema, f.Attrs)
 	return resource.Object{
 		Addr: f.Addr, Host: f.Host, ID: f.ID, Nonce: f.Nonce, Schema: kind.Version, Attrs: attrs, Needs: f.Needs,
-		Damaged: f.Damaged, PreventDestroy: f.PreventDestroy, Changed: f.Changed, Kept: f.Kept,
+		Damaged: f.Damaged, Unfinished: f.Unfinished, PreventDestroy: f.PreventDestroy, Changed: f.Changed, Kept: f.Kept,
 	}, err
 }
 

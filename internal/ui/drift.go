@@ -31,7 +31,7 @@ func Drift(all []plan.Drift, st Style) string {
 		count = fmt.Sprintf("Drift: %d of %s not as applied.", drifted, be(len(all), "resource"))
 	}
 	if unclear > 0 {
-		count += fmt.Sprintf(" %s not be looked at.", map[bool]string{true: "1 could", false: fmt.Sprint(unclear, " could")}[unclear == 1])
+		count += fmt.Sprintf(" %d could not be looked at.", unclear)
 	}
 	b.WriteString(st.paint(bold, count) + "\n")
 	return b.String()
@@ -58,6 +58,10 @@ func writeDrift(b *strings.Builder, d plan.Drift, st Style) {
 		b.WriteString(wrap("what is there is not ours: "+Clean(d.Why), "    ", st.width()))
 	case resource.Unknown.String():
 		b.WriteString(wrap("it could not be looked at: "+Clean(d.Why), "    ", st.width()))
+	case resource.Present.String():
+		if d.Why != "" {
+			b.WriteString(wrap(Clean(d.Why), "    ", st.width()))
+		}
 	}
 	edits := slices.Clone(d.Edits)
 	for i := range edits { // an effect is of a change to be made, and here there is none

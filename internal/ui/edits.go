@@ -90,6 +90,9 @@ func rowOf(e plan.DocumentEdit, action string, room int) row {
 		r.effect = "recorded"
 	}
 	switch {
+	case e.Old == nil && e.New == nil: // only the record still has it
+		r.sign, r.text = "- ", "not there any more"
+		return r
 	case e.Old == nil:
 		r.sign = "+ "
 	case e.New == nil:

@@ -81,21 +81,24 @@ func writeDangers(b *strings.Builder, doc plan.Document, st Style) {
 func dangerOf(c plan.DocumentChange) string {
 	switch c.Action {
 	case "delete":
+		if c.Addr.Kind == "backup_policy" {
+			return "is deleted; the archives it made stay"
+		}
 		return "is deleted, with its data"
 	case "replace":
 		return "is deleted and made anew: " + Clean(c.Reason)
-	case "update":
+	case "update", "adopt":
 		var restarts, migrates []string
 		for _, e := range c.Edits {
 			switch path := Clean(strings.Join(e.Path, ".")); e.Effect {
 			case "restart":
 				restarts = append(restarts, path)
 			case "migrate":
-				migrates = append(migrates, path)
+				migrates = append(migrates, Clean(e.Reason))
 			}
 		}
 		if len(migrates) > 0 {
-			return "is moved to another node"
+			return strings.TrimSuffix("is moved to another node: "+migrates[0], ": ")
 		}
 		if len(restarts) > 0 {
 			return "restarts, for " + strings.Join(slices.Compact(restarts), ", ")
@@ -160,6 +163,9 @@ func writeChange(b *strings.Builder, group []plan.DocumentChange, st Style) {
 	if len(drifted) > 0 {
 		b.WriteString("    " + st.paint(yellow, "changed outside of proximity, will be put back:") + "\n")
 		writeEdits(b, drifted, c.Action, st)
+	}
+	if len(c.Loses) > 0 {
+		b.WriteString(wrap("lost with it, as nobody asks for it: "+Clean(strings.Join(c.Loses, "; ")), "    ", st.width()))
 	}
 	if len(c.Keeps) > 0 {
 		b.WriteString(wrap("left as it is: "+Clean(strings.Join(c.Keeps, "; ")), "    ", st.width()))

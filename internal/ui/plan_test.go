@@ -56,7 +56,7 @@ func everything() plan.Document {
 				edit("tags", nil, []string{"a", "b"}, "live"),
 			}},
 			{Addr: addr.New("app", "db"), Action: "replace", Host: "pve", ID: "2003", Reason: "unprivileged: it is fixed when a container is made",
-				Edits: []plan.DocumentEdit{edit("unprivileged", false, true, "replace")}},
+				Edits: []plan.DocumentEdit{edit("unprivileged", false, true, "replace")}, Loses: []string{"cores: 3"}},
 			{Addr: addr.New("app", "gone"), Action: "forget", Host: "pve", ID: "2009", Reason: "it is gone from the host already"},
 			{Addr: addr.New("app", "old"), Action: "delete", Host: "pve", ID: "2004", Reason: "it is no longer in the configuration"},
 			{Addr: addr.New("app", "web").Each("blue"), Action: "update", Host: "pve", ID: "2005",
@@ -75,6 +75,7 @@ func everything() plan.Document {
 				}},
 			{Addr: addr.New("backup_policy", "nightly"), Action: "update", Host: "pve", ID: "job1",
 				Edits: []plan.DocumentEdit{withUnit(edit("max_age", 3600*26, 5400, "record"), "seconds")}},
+			{Addr: addr.New("backup_policy", "weekly"), Action: "delete", Host: "pve", ID: "job2", Reason: "it is no longer in the configuration"},
 			{Addr: addr.Addr{Kind: "template", Name: "debian-13-standard", Part: "pve1/local"}, Action: "create", Host: "pve", Lasting: true},
 		},
 		Diagnostics: []plan.DocumentDiagnose{{Severity: "warning", Summary: "little memory | left", Detail: "1GiB on pve1", File: "main.hcl", Line: 3}},
@@ -84,6 +85,15 @@ func everything() plan.Document {
 func TestPlanShowsDangersFirstThenEveryChangeThenACount(t *testing.T) {
 	golden(t, "plan", Plan(everything(), Style{Width: 80}))
 	golden(t, "plan_colour", Plan(everything(), Style{Width: 80, Colour: true}))
+}
+
+// To take a container over for a block that asks for something else may restart
+// it, like any change.
+func TestAnAdoptionThatRestartsIsADanger(t *testing.T) {
+	adopted := plan.DocumentChange{Addr: addr.New("app", "web"), Action: "adopt", Host: "pve", ID: "105",
+		Edits: []plan.DocumentEdit{edit("timezone", nil, "UTC", "restart")}}
+	text := Plan(plan.Document{Changes: []plan.DocumentChange{adopted}}, Style{Width: 80})
+	require.True(t, strings.HasPrefix(text, "Careful:\n  < app.web  restarts, for timezone\n"), text)
 }
 
 func TestPlanKeepsToTheWidthOfTheTerminal(t *testing.T) {
@@ -125,7 +135,7 @@ func TestCount(t *testing.T) {
 		{"only a download", plan.Document{Changes: []plan.DocumentChange{{Action: "create", Lasting: true}}},
 			"Plan: 0 to create, 0 to change, 0 to replace, 0 to delete, 1 to download."},
 		{"everything", everything(),
-			"Plan: 1 to create, 2 to change (5 live, 2 in the guest, 2 need a restart, 2 only recorded), 1 to replace, 1 to delete, 1 to forget, 1 to download."},
+			"Plan: 1 to create, 2 to change (5 live, 2 in the guest, 2 need a restart, 2 only recorded), 1 to replace, 2 to delete, 1 to forget, 1 to download."},
 	} {
 		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, Count(c.doc)) })
 	}

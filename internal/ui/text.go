@@ -40,6 +40,10 @@ func pad(text string, n int) string {
 	return text + strings.Repeat(" ", max(0, n-width(text)))
 }
 
+// Wrap breaks text at spaces to the width of an output, with an indent before
+// each line.
+func Wrap(text, indent string, st Style) string { return wrap(text, indent, st.width()) }
+
 // wrap breaks text at spaces so that each line, with its indent, fits into n
 // cells. Words that are longer stand on a line of their own, whole: they are
 // often paths and commands to copy. Line ends and indents of the text are kept.

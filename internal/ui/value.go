@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/proximity-cli/proximity/internal/plan"
+	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 const (
@@ -115,13 +116,7 @@ func quantity(n json.Number, unit string) string {
 	if unit == "seconds" {
 		return duration(whole)
 	}
-	sizes := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-	i := 0
-	for whole != 0 && whole%1024 == 0 && i < len(sizes)-1 {
-		whole /= 1024
-		i++
-	}
-	return strconv.FormatInt(whole, 10) + sizes[i]
+	return resource.SizeText(whole)
 }
 
 // duration writes seconds without the zero parts: "26h", "1h30m", "90s" as "1m30s".

@@ -3,11 +3,11 @@ package proxmox
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
@@ -26,26 +26,9 @@ func (p *Provider) Adoptable(ctx context.Context, ids []string) ([]providers.Can
 	if err != nil {
 		return nil, err
 	}
-	found := make([]*providers.Candidate, len(guests))
-	var g errgroup.Group
-	g.SetLimit(p.Parallel)
-	for i, guest := range guests {
-		g.Go(func() (err error) {
-			found[i], err = p.candidate(ctx, all, guest)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	var list []providers.Candidate
-	for _, c := range found {
-		// Without IDs people mean what nobody has yet: neither they nor templates.
-		if c.Why != alreadyMarked || len(ids) > 0 {
-			list = append(list, *c)
-		}
-	}
-	return list, nil
+	found := make([]providers.Candidate, len(guests))
+	overlap(p.Parallel, len(guests), func(i int) { found[i] = p.candidate(ctx, all, guests[i]) })
+	return found, ctx.Err()
 }
 
 // containers returns the guests with these IDs; without any all containers that
@@ -71,16 +54,13 @@ func (l listing) containers(ids []string) ([]row, error) {
 	return guests, nil
 }
 
-const (
-	alreadyMarked = "it carries a marker of this program already"
-	// notesLimit is what Proxmox takes as notes, in characters.
-	notesLimit = 8192
-)
+// notesLimit is what Proxmox takes as notes, in characters.
+const notesLimit = 8192
 
-// candidate reads one guest whole.
-func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*providers.Candidate, error) {
+// candidate reads one guest whole. One that cannot be read stops no other.
+func (p *Provider) candidate(ctx context.Context, all listing, guest row) providers.Candidate {
 	id := fmt.Sprint(int64(guest.VMID))
-	c := &providers.Candidate{ID: id, Name: guest.Name, Node: guest.Node}
+	c := providers.Candidate{ID: id, Name: guest.Name, Node: guest.Node}
 	switch {
 	case guest.Type != "lxc":
 		c.Why = "it is a virtual machine"
@@ -90,20 +70,22 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*prov
 		c.Why = fmt.Sprintf("node %s is offline", guest.Node)
 	}
 	if c.Why != "" {
-		return c, nil
+		return c
 	}
 	status, err := p.status(ctx, guest, nil)
 	if err != nil {
-		return nil, err
+		c.Why = err.Error()
+		return c
 	}
 	cfg, err := p.readConfig(ctx, guest.Node, id, fullViewOf(status))
 	if err != nil {
-		return nil, err
+		c.Why = err.Error()
+		return c
 	}
 	notes, marker := resource.Split(cfg.coming["description"])
 	switch {
 	case marker != (resource.Marker{}):
-		c.Why = alreadyMarked
+		c.Marker, c.Why = marker, fmt.Sprintf("it carries a marker of this program already, as %s", marker.Addr)
 	case pve.IsOn(cfg.coming["template"]):
 		c.Why = "it is a template"
 	case cfg.coming["lock"] != "":
@@ -111,9 +93,9 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) (*prov
 	case len([]rune(notes))+markerRoom > notesLimit:
 		c.Why = "its notes leave no room for the marker of this program"
 	default:
-		p.describe(c, guest, status, cfg)
+		p.describe(&c, guest, status, cfg)
 	}
-	return c, nil
+	return c
 }
 
 // markerRoom is more than a marker with the blank line before it takes.
@@ -134,16 +116,13 @@ func (p *Provider) describe(c *providers.Candidate, guest row, status string, cf
 	set["vmid"] = cty.NumberIntVal(int64(guest.VMID))
 	set["pool"] = textOrNull(guest.Pool)
 	set["running"] = cty.BoolVal(status == "running")
-	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(set), natural(kind)))
+	said := maps.Clone(set)
+	delete(said, "env") // often holds secrets, which must not get into files
+	c.Want = onePerPath(kind, sayable(&kind.Schema, kind.Schema.Value(said), natural(kind)))
 	if c.Name == "" {
 		c.Name = cfg.coming["hostname"]
 	}
 	c.Kept = slices.Concat(unaskedOf(kind, set, c.Want, cty.NilVal), r.others(), cfg.raw)
-}
-
-// natural is what a container has that was given nothing, as it would be read.
-func natural(kind *resource.Kind) cty.Value {
-	return kind.Schema.Value(newReading(kind, naturalConfig, cty.NilVal, cty.NilVal).attrs())
 }
 
 // sayable leaves of what was read what the language has words for and does not

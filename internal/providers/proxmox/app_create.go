@@ -191,7 +191,7 @@ func setMounts(form url.Values, want cty.Value) {
 	disk := resource.Attribute(want, "disk")
 	size := bytesOf(unmarked(resource.Attribute(disk, "size")))
 	if size == 0 {
-		size = 4 << 30 // Proxmox's own default
+		size = defaultDisk
 	}
 	if storage := resource.Text(disk, "storage"); storage != "" {
 		root := pve.ParseLine(newVolume(storage, size), "volume")

@@ -101,7 +101,7 @@ func (p *Provider) purging(ctx context.Context, job providers.Job) (url.Values, 
 	purge := url.Values{"purge": {"1"}}
 	jobs, err := p.listJobs(ctx)
 	if pve.IsForbidden(err) {
-		return purge, nil
+		return nil, nil // unseen, a job of somebody else might go with it
 	}
 	if err != nil {
 		return nil, err

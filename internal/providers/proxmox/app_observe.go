@@ -28,7 +28,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	case !listed:
 		return p.seeUnlisted(ctx, t, id)
 	case guest.Type != "lxc":
-		return p.notOurs(t, fmt.Sprintf("%s is a virtual machine", id))
+		return notOurs(t, fmt.Sprintf("%s is a virtual machine", id))
 	case all.isOffline(guest.Node):
 		return resource.Seen{Why: fmt.Sprintf("node %s is offline", guest.Node)}
 	}
@@ -37,7 +37,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 		return unknown(err)
 	}
 	view := viewOf(status)
-	if t.Thorough {
+	if t.Thorough || t.Prior == nil { // what is about to be recorded counts as there from then on
 		view = fullViewOf(status)
 	}
 	cfg, err := p.readConfig(ctx, guest.Node, id, view)
@@ -57,7 +57,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 			Hint: "put this line back into its notes: " + t.Marker.String(),
 		}
 	}
-	return p.notOurs(t, describeOther(marker))
+	return notOurs(t, describeOther(marker))
 }
 
 // hasRecordedAddress reports whether a container has the hardware address that
@@ -79,7 +79,7 @@ func hasRecordedAddress(cfg config, prior *resource.Object) bool {
 // notOurs is a stranger where something was recorded, or was to be taken over.
 // Where nothing was, the thing that is wanted is not there, and its VMID is
 // taken, which Precheck says.
-func (p *Provider) notOurs(t providers.Target, why string) resource.Seen {
+func notOurs(t providers.Target, why string) resource.Seen {
 	if t.Prior == nil && t.Adopt == "" {
 		return resource.Seen{Presence: resource.Gone}
 	}

@@ -6,8 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-
-	"github.com/zclconf/go-cty/cty"
+	"strings"
 
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
@@ -138,36 +137,6 @@ func (w *work) recheck(ctx context.Context, t providers.Target) error {
 	return nil
 }
 
-// same compares values whose types may differ when they are null.
-func same(a, b cty.Value) bool {
-	if a.IsNull() || b.IsNull() {
-		return a.IsNull() && b.IsNull()
-	}
-	return a.RawEquals(b)
-}
-
-// valueAt returns the part of an object that a path leads to.
-func valueAt(v cty.Value, path resource.Path) cty.Value {
-	for _, part := range path {
-		switch {
-		case v.IsNull() || !v.IsKnown():
-			return cty.NullVal(cty.DynamicPseudoType)
-		case v.Type().IsMapType():
-			v = valueMapAt(v, part)
-		default:
-			v = resource.Attribute(v, part)
-		}
-	}
-	return v
-}
-
-func valueMapAt(v cty.Value, key string) cty.Value {
-	if found, ok := v.AsValueMap()[key]; ok {
-		return found
-	}
-	return cty.NullVal(v.Type().ElementType())
-}
-
 // make carries the edits out: first what makes volumes larger, so that no line
 // of the configuration tells an old size, then what the configuration takes, at
 // last, and once, what needs a stop and a start.
@@ -188,7 +157,7 @@ func (w *work) make(ctx context.Context) error {
 	if err := w.setPool(ctx, c); err != nil {
 		return err
 	}
-	manual := firstText("restart", w.job.Want.Want) == "manual"
+	manual := isManual(w.job.Want)
 	wasRunning := w.guest.Status == "running"
 	stops := c.power != nil && !*c.power
 	switch {
@@ -311,31 +280,43 @@ func (w *work) migrate(ctx context.Context, c *change) error {
 }
 
 // destroyUnused removes exactly the volumes whose blocks said so, once Proxmox
-// lists them as unused.
-func (w *work) destroyUnused(ctx context.Context, c *change) error {
+// lists them as unused. What is under a slot may be another volume a moment
+// later: with the digest nothing goes but what was read.
+func (w *work) destroyUnused(ctx context.Context, c *change) (err error) {
 	if len(c.destroy) == 0 {
 		return nil
 	}
-	cfg, err := w.p.readConfig(ctx, w.guest.Node, w.job.ID, viewOf(w.guest.Status))
-	if err != nil {
-		return err
-	}
-	for _, volid := range c.destroy {
-		slot := ""
-		for _, key := range slots(cfg.current, "unused") {
-			if cfg.current[key] == volid {
-				slot = key
-			}
+	for range 3 {
+		if w.cfg, err = w.p.readConfig(ctx, w.guest.Node, w.job.ID, viewOf(w.guest.Status)); err != nil {
+			return err
 		}
-		if slot == "" {
-			w.job.Report.Warn(fmt.Sprintf("%s is still attached and is not destroyed; it becomes unused with the next stop", volid))
-			continue
+		unused := w.unused(c.destroy)
+		if len(unused) == 0 {
+			return nil
 		}
-		form := url.Values{"delete": {slot}}
-		path := containerPath(w.guest.Node, w.guest.VMID, "config")
-		if err := w.p.do(ctx, w.job, func() (string, error) { return w.p.Client.Put(ctx, path, form) }); err != nil {
+		err = w.put(ctx, url.Values{"delete": {strings.Join(unused, ",")}})
+		if !pve.IsChanged(err) && !pve.IsUnclear(err) {
 			return err
 		}
 	}
-	return nil
+	return err
+}
+
+// unused returns the slots of those of the volumes that nothing uses any more,
+// and tells of those that are still attached.
+func (w *work) unused(volids []string) []string {
+	var found []string
+	for _, volid := range volids {
+		for _, slot := range slots(w.cfg.current, "unused") {
+			if w.cfg.current[slot] == volid {
+				found = append(found, slot)
+			}
+		}
+		for _, slot := range slots(w.cfg.current, "mp") {
+			if pve.ParseLine(w.cfg.current[slot], "volume").Value("volume") == volid {
+				w.job.Report.Warn(fmt.Sprintf("%s is still attached and is not destroyed; it becomes unused with the next stop", volid))
+			}
+		}
+	}
+	return found
 }

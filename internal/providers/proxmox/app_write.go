@@ -43,11 +43,17 @@ var consoleKeys = map[string]string{"enabled": "console", "mode": "cmode", "tty"
 
 var dnsKeys = map[string]string{"servers": "nameserver", "search": "searchdomain"}
 
+// What Proxmox gives a container that asks for none; of swap as much as of memory.
+const (
+	defaultMemory = 512 << 20
+	defaultDisk   = 4 << 30
+)
+
 // assumed is what Proxmox takes a key for that is not there, where it is not the
 // nothing of the attribute's type: null, false or an empty collection. For acl
 // and host-managed absence is a third thing beside yes and no.
 var assumed = map[string]cty.Value{
-	"memory": cty.NumberIntVal(512 << 20), "swap": cty.NumberIntVal(512 << 20), "replicate": cty.True,
+	"memory": cty.NumberIntVal(defaultMemory), "swap": cty.NumberIntVal(defaultMemory), "replicate": cty.True,
 	"console": cty.True, "cmode": cty.StringVal("tty"), "tty": cty.NumberIntVal(2),
 	"acl": cty.NullVal(cty.Bool), "host-managed": cty.NullVal(cty.Bool),
 }

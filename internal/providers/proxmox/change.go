@@ -106,7 +106,7 @@ func (c *change) attribute(name string, v cty.Value) {
 	switch {
 	case !found, text == "" && (name == "os_type" || name == "arch"):
 	case text == "" && name == "memory":
-		c.set[key] = "512"
+		c.set[key] = encodeScalar(name, assumed[key])
 	case text == "" && name == "hostname":
 		c.set[key] = defaultHostname(c.want)
 	default:

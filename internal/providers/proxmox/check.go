@@ -142,7 +142,6 @@ var (
 	isComment    = matching(`^[^\x00-\x1f\x7f]{0,250}$`, "must be one line of at most 250 characters")
 	labels       = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`)
 	envName      = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
-	noNewlines   = regexp.MustCompile(`^[^\x00-\x08\x0a-\x1f\x7f]*$`)
 )
 
 // isNotes checks the template of an archive's notes.
@@ -202,7 +201,7 @@ func isEnv(v cty.Value) string {
 			return fmt.Sprintf("has the name %q: only letters, digits and _ are allowed", name)
 		case value.IsNull():
 			return fmt.Sprintf("has no value for %s", name)
-		case value.IsKnown() && !noNewlines.MatchString(value.AsString()):
+		case value.IsKnown() && isOneLine(value) != "":
 			return fmt.Sprintf("has control characters or line breaks in %s, which Proxmox cannot keep", name)
 		}
 	}
@@ -217,14 +216,14 @@ func isIP(v cty.Value) string {
 }
 
 func isAddress4(v cty.Value) string {
-	return address(v.AsString(), netip.Addr.Is4, 8, "192.168.1.20/24", "dhcp", "manual")
+	return address(v.AsString(), netip.Addr.Is4, "192.168.1.20/24", "dhcp", "manual")
 }
 
 func isAddress6(v cty.Value) string {
-	return address(v.AsString(), netip.Addr.Is6, 8, "fd00::20/64", "auto", "dhcp", "manual")
+	return address(v.AsString(), netip.Addr.Is6, "fd00::20/64", "auto", "dhcp", "manual")
 }
 
-func address(text string, family func(netip.Addr) bool, shortest int, example string, words ...string) string {
+func address(text string, family func(netip.Addr) bool, example string, words ...string) string {
 	if slices.Contains(words, text) {
 		return ""
 	}
@@ -234,8 +233,8 @@ func address(text string, family func(netip.Addr) bool, shortest int, example st
 		return fmt.Sprintf("lacks its prefix length; write it like %s", example)
 	case err != nil || !family(prefix.Addr()):
 		return fmt.Sprintf("is neither an address like %s nor %s", example, strings.Join(words, " or "))
-	case prefix.Bits() < shortest:
-		return fmt.Sprintf("has a prefix length below %d", shortest)
+	case prefix.Bits() < 8: // which Proxmox refuses for both families
+		return "has a prefix length below 8"
 	}
 	return ""
 }

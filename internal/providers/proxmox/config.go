@@ -140,9 +140,14 @@ func rawLines(data json.RawMessage) []string {
 	}
 	var lines []string
 	for _, pair := range pairs {
-		if len(pair) == 2 {
-			lines = append(lines, string(pair[0])+": "+string(pair[1]))
+		if len(pair) != 2 {
+			continue
 		}
+		key, value := string(pair[0]), string(pair[1])
+		if strings.HasPrefix(key, "lxc.environment") { // only the name: the value may be a secret
+			value, _, _ = strings.Cut(value, "=")
+		}
+		lines = append(lines, key+": "+value)
 	}
 	return lines
 }

@@ -1,8 +1,11 @@
 package proxmox
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -33,10 +36,10 @@ func (c *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 // force; only the full one tells the lines of lxc of a running container.
 func TestViewsOfAConfiguration(t *testing.T) {
 	l := openLab(t, pvesim.Options{})
-	raw := []string{"lxc.mount.entry: /opt opt none bind 0 0", "lxc.mount.entry: /srv srv none bind 0 0"}
+	raw := []string{"lxc.mount.entry: /opt opt none bind 0 0", "lxc.mount.entry: /srv srv none bind 0 0", "lxc.environment.runtime: TOKEN"} // and no value
 	l.create(app("web", nil), 2000)
 	require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) {
-		e.SetConfig(2000, "lxc", "lxc.mount.entry = /opt opt none bind 0 0\nlxc.mount.entry = /srv srv none bind 0 0")
+		e.SetConfig(2000, "lxc", "lxc.mount.entry = /opt opt none bind 0 0\nlxc.mount.entry = /srv srv none bind 0 0\nlxc.environment.runtime = TOKEN=canary")
 	}))
 	l.by("PUT", "/nodes/pve1/lxc/2000/config", url.Values{"timezone": {"UTC"}})
 	for _, c := range []struct {
@@ -61,6 +64,26 @@ func TestViewsOfAConfiguration(t *testing.T) {
 	}
 	require.Equal(t, withWaiting, viewOf("running"))
 	require.Equal(t, asSet, viewOf("stopped"))
+}
+
+// Of variables that nobody asked for only the names are told: they often hold
+// secrets.
+func TestValuesOfUnaskedVariablesAreNotTold(t *testing.T) {
+	env := cty.MapVal(map[string]cty.Value{"TOKEN": str("canary"), "DEBUG": str("1")})
+	require.Equal(t, []string{"env: DEBUG, TOKEN"}, unaskedOf(appKind(), values{"env": env}, cty.NilVal, cty.NilVal))
+}
+
+// What is ours and not recorded, as after an older state was brought back, is
+// looked at whole: it is recorded as it was seen, and what is there by then is
+// nothing that came behind our back.
+func TestWhatIsNotRecordedIsSeenWhole(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	want := app("web", values{"vmid": whole(2000)})
+	made := l.create(want, 2000)
+	require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) { e.SetConfig(2000, "lxc", "lxc.mount.entry = /opt opt none bind 0 0") }))
+	const line = "lxc.mount.entry: /opt opt none bind 0 0"
+	require.NotContains(t, l.see(&want, &made).Object.Kept, line)
+	require.Contains(t, l.see(&want, nil).Object.Kept, line)
 }
 
 // The two halves of the full view belong together: when somebody changes the
@@ -154,3 +177,35 @@ func TestWhatIsRequiredIsNeverDeleted(t *testing.T) {
 	c, _ := w.gather()
 	require.Equal(t, []url.Values{{"memory": {"512"}, "hostname": {"web"}, "rootfs": {"local:1/vm-1-disk-0.raw,size=1G"}}}, c.forms())
 }
+
+// A volume that is destroyed for good is the one that was meant, also when
+// another one has got its slot meanwhile.
+func TestOnlyTheMeantVolumeIsDestroyed(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	with := app("web", values{"volume": oneVolume(values{"on_remove": str("destroy")})["volume"], "running": cty.False})
+	made := l.create(with, 2000)
+	const config = "/nodes/pve1/lxc/2000/config"
+	changed := false
+	other := newLab(t, l.sim, roundTrip(func(r *http.Request) (*http.Response, error) {
+		if r.Method == "PUT" && !changed {
+			body, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if changed = strings.Contains(string(body), "delete=unused0"); changed {
+				l.by("PUT", config, url.Values{"mp7": {"local-lvm:1,mp=/theirs"}})
+				l.by("PUT", config, url.Values{"delete": {"unused0"}})
+				l.by("PUT", config, url.Values{"delete": {"mp7"}})
+			}
+		}
+		return l.sim.Transport().RoundTrip(r)
+	}))
+	other.change(app("web", values{"volume": without("volume")["volume"], "running": cty.False}), made)
+	require.True(t, changed)
+	cfg, err := l.readConfig(t.Context(), "pve1", "2000", asSet)
+	require.NoError(t, err)
+	require.NotEmpty(t, cfg.current["unused0"], "theirs stays")
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

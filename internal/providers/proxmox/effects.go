@@ -140,9 +140,12 @@ func isRunning(live resource.Seen) bool {
 	return resource.Text(live.Object.Attrs, "status") == "running"
 }
 
-func judgeNode(e resource.Edit, _ resource.Seen) resource.Verdict {
-	if e.New.IsNull() {
+func judgeNode(e resource.Edit, live resource.Seen) resource.Verdict {
+	switch {
+	case e.New.IsNull():
 		return resource.Verdict{Effect: resource.Record}
+	case isRunning(live):
+		return resource.Verdict{Effect: resource.Migrate, Reason: "it is stopped for that, and started again"}
 	}
 	return resource.Verdict{Effect: resource.Migrate}
 }
@@ -241,8 +244,8 @@ func judgeSize(e resource.Edit, _ resource.Seen) resource.Verdict {
 		return resource.Verdict{Effect: resource.Resize}
 	}
 	return resource.Verdict{Effect: resource.Refused,
-		Reason: fmt.Sprintf("a volume can grow but not shrink, and it has %s", sizeText(bytesOf(e.Old))),
-		Hint:   fmt.Sprintf("write size = %q, or move the data to a new smaller volume", sizeText(bytesOf(e.Old)))}
+		Reason: fmt.Sprintf("a volume can grow but not shrink, and it has %s", resource.SizeText(bytesOf(e.Old))),
+		Hint:   fmt.Sprintf("write size = %q, or move the data to a new smaller volume", resource.SizeText(bytesOf(e.Old)))}
 }
 
 func judgeStorage(e resource.Edit, _ resource.Seen) resource.Verdict {
@@ -289,14 +292,4 @@ func bytesOf(v cty.Value) int64 {
 	}
 	n, _ := v.AsBigFloat().Int64()
 	return n
-}
-
-// sizeText writes a size with the largest unit that divides it.
-func sizeText(n int64) string {
-	units := [...]string{"B", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for n != 0 && n%1024 == 0 && i < len(units)-1 {
-		n, i = n/1024, i+1
-	}
-	return fmt.Sprintf("%d%s", n, units[i])
 }

@@ -109,6 +109,9 @@ func (p *Provider) inspectRights(ctx context.Context, found *Inspection) {
 		if privilege.Name == "SDN.Use" && olderThan(found.Survey.Version, 8, 0) {
 			continue // bridges are free for all
 		}
+		if privilege.Name == "Sys.AccessNetwork" && olderThan(found.Survey.Version, 9, 1) {
+			continue // no images, for which alone it is needed
+		}
 		var lacking []need
 		for _, at := range privilege.neededOn(storagesFor(privilege.Name, found.Survey), nodeNames(found.Survey)) {
 			lacking = append(lacking, need{privilege: privilege.Name, paths: has.alternatives(at)})

@@ -144,6 +144,18 @@ func TestInspectionOfReleases(t *testing.T) {
 	}
 }
 
+// A privilege that only images need is asked for by no release without them: 7.4
+// has none of that name to grant.
+func TestInspectionAsksForNoPrivilegeOfLater(t *testing.T) {
+	for _, version := range []string{"7.4", "8.4", "9.2"} {
+		l := openLab(t, pvesim.Options{PVE: version})
+		found, err := l.Inspect(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, found.Missing, version)
+		require.Empty(t, found.Optional, version)
+	}
+}
+
 // released answers with another release than the simulator's own.
 type released struct {
 	http.RoundTripper

@@ -136,8 +136,8 @@ func (j backupJob) keep() cty.Value {
 		}
 		line := pve.ParseLine(string(text), "")
 		counts = map[string]pve.Text{}
-		for _, key := range line.Keys() {
-			counts[key] = pve.Text(line.Value(key))
+		for _, f := range line.Fields() {
+			counts[f.Key] = pve.Text(f.Value)
 		}
 	}
 	set := map[string]cty.Value{}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -116,10 +115,10 @@ func (l listing) survey(host, version string, ids resource.IDRange) resource.Sur
 	return s
 }
 
-// words splits the lists of Proxmox, which knows several separators, and sorts
-// them: their order changes from answer to answer.
+// words splits the lists of Proxmox and sorts them: their order changes from
+// answer to answer.
 func words(text string) []string {
-	list := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\x00", r) })
+	list := fields(text)
 	slices.Sort(list)
 	return list
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
-	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
@@ -24,8 +23,9 @@ func (p *Provider) notesOnTemplates(ctx context.Context, s resource.Survey, targ
 			continue
 		}
 		spec := resource.Text(t.Want.Want, "template")
-		_, file, isFile := strings.Cut(resource.Text(t.Prior.Attrs, "made_from"), ":vztmpl/")
-		if !isFile || spec == "" || isVolumeID(spec) || !isSameTemplate(spec, file) {
+		from := resource.Text(t.Prior.Attrs, "made_from")
+		file := fileOf(from)
+		if !isVolumeID(from) || spec == "" || isVolumeID(spec) || !isSameTemplate(spec, file) {
 			continue
 		}
 		if made[spec] == nil {
@@ -37,19 +37,15 @@ func (p *Provider) notesOnTemplates(ctx context.Context, s resource.Survey, targ
 	if len(made) == 0 || node == "" {
 		return nil
 	}
-	var offered []struct{ Template string }
-	if p.Client.Read(ctx, pve.Path("nodes", node, "aplinfo"), nil, &offered) != nil {
+	offered, err := p.templates.index(ctx, node)
+	if err != nil {
 		return nil // it would only have been a note
-	}
-	var volids []string
-	for _, o := range offered {
-		volids = append(volids, ":vztmpl/"+o.Template)
 	}
 	var notes diag.List
 	for _, spec := range slices.Sorted(maps.Keys(made)) {
-		_, best, _ := strings.Cut(newest(volids, origin{"template", spec}), ":vztmpl/")
+		best, err := inIndex(offered, spec)
 		for _, file := range slices.Sorted(maps.Keys(made[spec])) {
-			if best != "" && naturalLess(file, best) {
+			if err == nil && naturalLess(file, best) {
 				notes = append(notes, newerTemplate(best, file, made[spec][file]))
 			}
 		}
@@ -63,10 +59,8 @@ func newerTemplate(best, file string, apps []string) diag.Diagnostic {
 	if len(apps) > 5 {
 		apps, rest = apps[:5], fmt.Sprintf(" and %d more", len(apps)-5)
 	}
-	d := diag.Errorf(nil, "newer template "+best, "%s%s came from %s; they stay as they are, and new ones are made from the newer",
+	return diag.Notef(nil, "newer template "+best, "%s%s came from %s; they stay as they are, and new ones are made from the newer",
 		strings.Join(apps, ", "), rest, file)
-	d.Severity = diag.Note
-	return d
 }
 
 // firstOnline returns the first node that can be asked, or "".

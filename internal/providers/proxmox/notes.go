@@ -16,8 +16,8 @@ import (
 func notesOn(t providers.Target, guest row, s resource.Seen) diag.List {
 	var notes diag.List
 	say := func(summary, hint, detail string, args ...any) {
-		d := diag.Errorf(nil, summary, detail, args...)
-		d.Severity, d.Hint = diag.Note, hint
+		d := diag.Notef(nil, summary, detail, args...)
+		d.Hint = hint
 		notes = append(notes, d)
 	}
 	id, name := s.Object.ID, t.Addr.String()

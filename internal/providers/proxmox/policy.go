@@ -31,7 +31,7 @@ func (p *Provider) seePolicy(ctx context.Context, list jobLister, t providers.Ta
 	}
 	text, marker := jobs[i].remark()
 	if !isOurs(marker, t.Marker) {
-		return p.notOurs(t, describeOther(marker))
+		return notOurs(t, describeOther(marker))
 	}
 	set := jobs[i].attrs(text)
 	if t.Prior != nil {

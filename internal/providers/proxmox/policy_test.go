@@ -156,3 +156,38 @@ func TestRemarkSurvivesComment(t *testing.T) {
 		require.Equal(t, m, marker)
 	}
 }
+
+// A container that goes is taken out of the jobs of others, but not out of one
+// that a policy of ours describes: that lets it go by itself.
+func TestADeletedAppLeavesJobsOfOthersOnly(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", nil), 2000)
+		id := "theirs"
+		if ours {
+			id = l.createPolicyNow(policy(values{"apps": numbers(100, 2000)})).ID
+		} else {
+			l.by("POST", "/cluster/backup", url.Values{"id": {id}, "schedule": {"daily"}, "storage": {"backup"}, "vmid": {"100,2000"}})
+		}
+		l.by("POST", "/cluster/ha/resources", url.Values{"sid": {"ct:2000"}, "state": {"ignored"}})
+		job := l.job(resource.Resource{Addr: made.Addr}, "2000")
+		job.Prior = &made
+		require.NoError(t, l.Delete(t.Context(), job), "what keeps Proxmox from deleting it goes first")
+		there, err := l.findJob(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, ours, there.names("2000"))
+	}
+}
+
+// Copies of a container on other nodes are people's to decide about: with them
+// it is left as it is, and still runs.
+func TestAReplicatedAppOfAPolicyIsNotDeleted(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	made := l.create(app("web", values{"disk": object("disk", values{"size": gibibytes(4), "storage": str("nvme")})}), 2000)
+	l.createPolicyNow(policy(values{"apps": numbers(100, 2000)}))
+	l.by("POST", "/cluster/replication", url.Values{"id": {"2000-0"}, "type": {"local"}, "target": {"pve2"}})
+	job := l.job(resource.Resource{Addr: made.Addr}, "2000")
+	job.Prior = &made
+	require.EqualError(t, l.Delete(t.Context(), job), "container 2000 is replicated by job 2000-0; on a node: pvesr delete 2000-0")
+	require.Equal(t, "running", resource.Text(l.see(nil, &made).Object.Attrs, "status"))
+}

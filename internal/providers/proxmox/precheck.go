@@ -37,6 +37,7 @@ func (p *Provider) Precheck(ctx context.Context, survey resource.Survey, proposa
 	c.memory(proposals)
 	c.numbers(proposals)
 	c.claims(proposals)
+	c.pools(proposals)
 	c.privileges(proposals)
 	return c.found
 }
@@ -64,9 +65,7 @@ func (c *checker) warn(at *hcl.Range, summary, hint, detail string, args ...any)
 }
 
 func (c *checker) note(at *hcl.Range, summary, detail string, args ...any) {
-	d := diag.Warningf(at, summary, detail, args...)
-	d.Severity = diag.Note
-	c.found = append(c.found, d)
+	c.found = append(c.found, diag.Notef(at, summary, detail, args...))
 }
 
 func (c *checker) app(proposal providers.Proposal) {

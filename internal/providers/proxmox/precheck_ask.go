@@ -25,6 +25,8 @@ type answers struct {
 	templates map[place]map[origin]noTemplate
 	strangers []claimed       // what guests of others have, in the order of their VMIDs
 	hidden    map[string]bool // VMIDs that are taken by guests the listing leaves out
+	pools     []string        // that may be seen; nil: not known
+	nobodys   map[string]bool // VMIDs that are taken by containers without any marker
 }
 
 // bridge is a bridge of a node, as far as it may be used by us.
@@ -61,6 +63,15 @@ func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []
 	for i, id := range ids {
 		questions = append(questions, func() { taken[i], _ = p.isTaken(ctx, id) }) // without an answer it counts as free
 	}
+	var pools []string
+	if slices.ContainsFunc(proposals, func(one providers.Proposal) bool { return wantedPool(one) != "" }) {
+		questions = append(questions, func() { pools = p.askPools(ctx) })
+	}
+	holders := askedHolders(survey, proposals)
+	free := make([]bool, len(holders))
+	for i, g := range holders {
+		questions = append(questions, func() { free[i] = p.isNobodys(ctx, g) })
+	}
 	var strangers []resource.Guest
 	if bringsClaims(proposals) {
 		strangers = others(survey, proposals)
@@ -71,7 +82,9 @@ func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []
 	}
 	overlap(p.Parallel, len(questions), func(i int) { questions[i]() })
 
-	a.bridges, a.templates, a.hidden = map[string]map[string]bridge{}, map[place]map[origin]noTemplate{}, map[string]bool{}
+	a.bridges, a.templates = map[string]map[string]bridge{}, map[place]map[origin]noTemplate{}
+	a.pools = pools
+	a.hidden, a.nobodys = map[string]bool{}, map[string]bool{}
 	for i, node := range nodes {
 		if bridges[i] != nil {
 			a.bridges[node] = bridges[i]
@@ -82,6 +95,9 @@ func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []
 	}
 	for i, id := range ids {
 		a.hidden[id] = taken[i]
+	}
+	for i, g := range holders {
+		a.nobodys[strconv.Itoa(g.ID)] = free[i]
 	}
 	a.strangers = slices.Concat(claims...)
 	return a
@@ -189,6 +205,35 @@ func askedIDs(survey resource.Survey, proposals []providers.Proposal) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(ids))
+}
+
+// askedHolders returns the containers that have a VMID which a new one asks
+// for, and that could be taken over as far as the listing tells.
+func askedHolders(survey resource.Survey, proposals []providers.Proposal) []resource.Guest {
+	asked := map[string]bool{}
+	for _, proposal := range proposals {
+		if proposal.Addr.Kind == "app" && proposal.Create {
+			asked[numberText(resource.Attribute(proposal.Want.Want, "vmid"))] = true
+		}
+	}
+	var all []resource.Guest
+	for _, g := range survey.Guests {
+		node := survey.Node(g.Node)
+		if asked[strconv.Itoa(g.ID)] && g.Ours == nil && g.Type == "lxc" && !g.Template && node != nil && node.Online {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+// isNobodys reports whether a container can be read and carries no marker.
+func (p *Provider) isNobodys(ctx context.Context, g resource.Guest) bool {
+	var config struct{ Description string }
+	if p.Client.Read(ctx, pve.Path("nodes", g.Node, g.Type, strconv.Itoa(g.ID), "config"), nil, &config) != nil {
+		return false
+	}
+	_, marker := resource.Split(config.Description)
+	return marker == resource.Marker{}
 }
 
 // others returns the guests of the survey that are neither known as ours nor

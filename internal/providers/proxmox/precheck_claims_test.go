@@ -93,6 +93,7 @@ func TestStrangersAreReadOnlyForNewAddresses(t *testing.T) {
 	timeless(t, "", func(t *testing.T) {
 		l := openLab(t, pvesim.Options{})
 		static := oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.53/24")}) // the address of guest 100
+		static["hostname"] = str("wiki-old")                                             // and the name of guest 101
 		made := l.create(app("web", static), 2000)
 		survey := l.observed(made)
 		ask := func(set values) (int, []string) {

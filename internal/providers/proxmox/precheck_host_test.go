@@ -199,8 +199,13 @@ func TestPrecheckOfPolicies(t *testing.T) {
 			want := policy(set)
 			return l.says(l.survey(), providers.Proposal{Addr: want.Addr, ID: "x", Create: true, Want: want})
 		}
-		require.Equal(t, []string{"note: backup_policy.nightly runs next at Mon 2000-01-03 22:30, Tue 2000-01-04 22:30, Wed 2000-01-05 22:30"},
+		require.Equal(t, []string{"note: backup_policy.nightly runs next at Mon 2000-01-03 22:30"},
 			create(values{"schedule": str("mon..fri 22:30")}))
+		want := policy(values{"schedule": str("mon..fri 22:30")})
+		require.Equal(t, "then Tue 2000-01-04 22:30 and Wed 2000-01-05 22:30; mon..fri 22:30 in the node's time zone",
+			l.Precheck(t.Context(), l.survey(), []providers.Proposal{{Addr: want.Addr, ID: "x", Create: true, Want: want}})[0].Detail)
+		require.Equal(t, []string{`error: there is no storage "nostor"`}, create(values{"enabled": cty.False, "storage": str("nostor")}))
+		require.Equal(t, []string{`error: storage "local-lvm" cannot hold backups`}, create(values{"enabled": cty.False, "storage": str("local-lvm")}))
 		require.Equal(t, []string{"warning: backup_policy.nightly never runs"}, create(values{"schedule": str("1999-12-31 10:00")}))
 		require.Empty(t, create(values{"enabled": cty.False}))
 		require.Equal(t, []string{"warning: backup_policy.nightly keeps every archive"},
@@ -211,7 +216,7 @@ func TestPrecheckOfPolicies(t *testing.T) {
 
 		made := l.createPolicyNow(policy(nil))
 		change := func(set values) []string { return l.says(l.survey(), l.proposed(policy(set), made)) }
-		require.Equal(t, []string{"note: backup_policy.nightly runs next at Sat 2000-01-01 04:00, Sun 2000-01-02 04:00, Mon 2000-01-03 04:00"},
+		require.Equal(t, []string{"note: backup_policy.nightly runs next at Sat 2000-01-01 04:00"},
 			change(values{"schedule": str("04:00")}))
 		require.Empty(t, change(values{"mode": str("stop")}))
 	})

@@ -91,15 +91,20 @@ func (c *checker) policy(proposal providers.Proposal) {
 		return
 	}
 	at := want.Where(resource.Path{"storage"})
-	var holds []string
+	var all, holds []string
 	for _, s := range c.survey.Storages {
+		all = append(all, s.Name)
 		if slices.Contains(s.Content, "backup") {
 			holds = append(holds, s.Name)
 		}
 	}
 	slices.Sort(holds)
 	holds = slices.Compact(holds)
-	if !slices.Contains(holds, name) {
+	switch {
+	case !slices.Contains(all, name):
+		c.err(at, fmt.Sprintf("there is no storage %q", name), choice("storage", name, holds),
+			"backups can go to %s, unless the token may not see it (Datastore.Audit on /storage/%s)", listed(holds), name)
+	case !slices.Contains(holds, name):
 		c.err(at, fmt.Sprintf("storage %q cannot hold backups", name), choice("storage", name, holds),
 			"backups can go to %s", listed(holds))
 	}

@@ -13,54 +13,54 @@ import (
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
-// pool is one storage, which for a shared one is the same on every node.
-type pool struct{ node, storage string }
+// demand is the part of a sum that is told of, because it is the largest.
+type demand struct {
+	bytes int64
+	at    *hcl.Range
+}
 
-// space sums up what all proposals add to each storage. What goes frees its
-// place only when its turn comes, so it is not counted.
+// space sums up what all proposals add to each storage; a shared one is the same
+// on every node, and has none here. What goes frees its room only when its turn
+// comes, so it is not counted.
 func (c *checker) space(proposals []providers.Proposal) {
-	needed := map[pool]int64{}
-	first := map[pool]*hcl.Range{}
+	needed := map[place]int64{}
+	largest := map[place]demand{}
 	for _, a := range proposals {
 		for _, g := range c.growths(a) {
 			s := c.survey.Storage(g.node, g.storage)
 			if s == nil || g.bytes <= 0 {
 				continue
 			}
-			at := pool{g.node, g.storage}
+			at := place{g.node, g.storage}
 			if s.Shared {
 				at.node = ""
 			}
-			if _, known := needed[at]; !known {
-				first[at] = a.Want.Where(g.path)
+			if g.bytes > largest[at].bytes {
+				largest[at] = demand{g.bytes, a.Want.Where(g.path)}
 			}
 			needed[at] += g.bytes
 		}
 	}
-	for _, at := range slices.SortedFunc(maps.Keys(needed), comparePools) {
-		s := c.storageOf(at)
+	for _, at := range slices.SortedFunc(maps.Keys(needed), comparePlaces) {
+		s := c.storageAt(at)
 		free := int64(s.Size - min(s.Used, s.Size))
 		where := ""
 		if !s.Shared {
 			where = " of node " + strconv.Quote(at.node)
 		}
 		detail := "storage %q%s has %s free, %s are needed for all that is planned on it"
-		args := []any{s.Name, where, about(free), about(needed[at])}
+		args, line := []any{s.Name, where, about(free), about(needed[at])}, largest[at].at
 		switch {
 		case s.Size == 0 || needed[at] <= free:
 		case s.Type == "lvm" || needed[at] > int64(s.Size): // thick volumes take their place at once
-			c.err(first[at], fmt.Sprintf("too little space on storage %q", s.Name), "make the disks smaller, or use another storage", detail, args...)
+			c.err(line, fmt.Sprintf("too little space on storage %q", s.Name), "make the disks smaller, or use another storage", detail, args...)
 		default:
-			c.warn(first[at], fmt.Sprintf("storage %q is promised more than it has", s.Name), "make the disks smaller, or watch how full it gets", detail, args...)
+			c.warn(line, fmt.Sprintf("storage %q is promised more than it has", s.Name), "make the disks smaller, or watch how full it gets", detail, args...)
 		}
 	}
 }
 
-func comparePools(a, b pool) int {
-	return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.storage, b.storage))
-}
-
-func (c *checker) storageOf(at pool) *resource.Storage {
+func (c *checker) storageAt(at place) *resource.Storage {
 	for i := range c.survey.Storages {
 		s := &c.survey.Storages[i]
 		if s.Name == at.storage && (at.node == "" || s.Node == at.node) {
@@ -105,9 +105,10 @@ func (c *checker) growths(a providers.Proposal) []growth {
 		for _, e := range a.Edits {
 			switch isWhole := len(e.Path) == len(v) && !e.New.IsNull(); {
 			case !e.Path.Under(v) || e.Effect == resource.Record:
-			case e.Effect == resource.Resize:
-				all = append(all, growth{g.node, g.storage, g.bytes - bytesOf(e.Old), g.path})
-			case e.Effect == resource.Move && !changes(a, "node"), isWhole:
+			case e.Effect == resource.Resize: // where it lies, before it moves
+				at := cmp.Or(resource.Text(valueAt(a.Live, v), "storage"), g.storage)
+				all = append(all, growth{g.node, at, bytesOf(unmarked(e.New)) - bytesOf(e.Old), g.path})
+			case e.Effect == resource.Move && !migrates, isWhole:
 				g.bytes = max(g.bytes, bytesOf(resource.Attribute(valueAt(a.Live, v), "size")))
 				all = append(all, g)
 			}
@@ -129,7 +130,7 @@ func (c *checker) rootSize(want resource.Resource) int64 {
 		}
 		return 0
 	}
-	return 4 << 30
+	return defaultDisk
 }
 
 // about writes a size for people, rounded down.
@@ -149,7 +150,7 @@ func about(n int64) string {
 // are started or come from another node, and what running ones get more.
 func (c *checker) memory(proposals []providers.Proposal) {
 	more := map[string]int64{}
-	first := map[string]*hcl.Range{}
+	largest := map[string]demand{}
 	for _, a := range proposals {
 		if a.Addr.Kind != "app" || a.Delete {
 			continue
@@ -159,8 +160,8 @@ func (c *checker) memory(proposals []providers.Proposal) {
 		if n <= 0 {
 			continue
 		}
-		if _, known := more[node]; !known {
-			first[node] = a.Want.Where(resource.Path{"memory"})
+		if n > largest[node].bytes {
+			largest[node] = demand{n, a.Want.Where(resource.Path{"memory"})}
 		}
 		more[node] += n
 	}
@@ -169,13 +170,10 @@ func (c *checker) memory(proposals []providers.Proposal) {
 		if node == nil || node.Memory == 0 || int64(node.MemoryUse)+more[name] <= int64(node.Memory) {
 			continue
 		}
-		c.warn(first[name], fmt.Sprintf("node %q may run out of memory", name), "give less memory, or choose another node",
+		c.warn(largest[name].at, fmt.Sprintf("node %q may run out of memory", name), "give less memory, or choose another node",
 			"it has %s of %s in use, and %s are planned", about(int64(node.MemoryUse)), about(int64(node.Memory)), about(more[name]))
 	}
 }
-
-// defaultMemory is what Proxmox gives a container that asks for none.
-const defaultMemory = 512 << 20
 
 func addedMemory(a providers.Proposal) int64 {
 	want := bytesOf(unmarked(resource.Attribute(a.Want.Want, "memory")))
@@ -220,8 +218,19 @@ func (c *checker) numbers(proposals []providers.Proposal) {
 			continue
 		}
 		if who, isTaken := taken[id]; isTaken {
-			c.err(a.Want.Where(resource.Path{"vmid"}), fmt.Sprintf("VMID %s is taken", id), "leave vmid out to get a free one", "%s", who)
+			c.err(a.Want.Where(resource.Path{"vmid"}), fmt.Sprintf("VMID %s is taken", id), c.instead(a, id), "%s", who)
 		}
 		taken[id] = a.Addr.String() + " asks for it too"
+		delete(c.answers.nobodys, id) // only one can have it
 	}
+}
+
+// instead is what to do about a VMID that is taken. The container that has it
+// is often the very one that is meant.
+func (c *checker) instead(a providers.Proposal, id string) string {
+	hint := "leave vmid out to get a free one"
+	if c.answers.nobodys[id] {
+		return fmt.Sprintf("proximity adopt %s/%s %s\nor %s", c.survey.Host, id, quoted(a.Addr.String()), hint)
+	}
+	return hint
 }

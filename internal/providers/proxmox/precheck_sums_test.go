@@ -1,15 +1,22 @@
 package proxmox
 
 import (
+	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // Disks and memory are summed over everything that a plan makes, grows, moves
@@ -57,7 +64,9 @@ func TestPrecheckOfSums(t *testing.T) {
 			[]string{`error: too little space on storage "ceph"`}},
 		{"a container migrates with its disks", disk("nvme", 600), on("pve2", disk("nvme", 600)), []providers.Proposal{create("2001", "b", on("pve2", disk("nvme", 500)))},
 			[]string{`error: too little space on storage "nvme"`}},
-		{"thick volumes take their place at once", disk("nvme", 4), disk("local-lvm", 398), nil, []string{`error: too little space on storage "local-lvm"`}},
+		{"a disk grows where it is and then moves", disk("nvme", 4), disk("ceph", 60), nil, nil},
+		{"and has to fit at both places", disk("ceph", 30), disk("nvme", 140), nil, []string{`error: too little space on storage "ceph"`}},
+		{"thick volumes take their place at once", disk("local-lvm", 4), disk("local-lvm", 350), nil, []string{`error: too little space on storage "local-lvm"`}},
 		{"thin ones are only promised", disk("nvme", 4), disk("nvme", 1000), nil, []string{`warning: storage "nvme" is promised more than it has`}},
 		{"a new volume", disk("ceph", 60), map[string]cty.Value{"disk": object("disk", values{"size": gibibytes(60), "storage": str("ceph")}), "running": cty.False,
 			"volume": labelled("volume", map[string]values{"data": {"path": str("/data"), "size": gibibytes(120), "storage": str("ceph")}})}, nil,
@@ -75,6 +84,7 @@ func TestPrecheckOfSums(t *testing.T) {
 			time.Sleep(time.Minute) // until the listing knows what storages hold
 			survey := l.observed(made)
 			survey.Storage("pve1", "nvme").Used = 100 << 30
+			survey.Storage("pve1", "local-lvm").Used = 100 << 30
 			all := c.also
 			if c.after != nil {
 				all = append([]providers.Proposal{l.proposed(app("a", c.after), made)}, all...)
@@ -106,6 +116,44 @@ func TestPrecheckOfVMIDs(t *testing.T) {
 		}
 		require.Equal(t, []string{"error: VMID 2000 is taken"}, taken)
 	})
+}
+
+// A container of nobody that has the VMID is likely the one that is meant, and
+// the command that takes it over can be pasted; not so for what adopt refuses.
+func TestPrecheckOffersToAdopt(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	l.by("PUT", "/nodes/pve2/lxc/101/config", url.Values{"description": {`<!-- proximity {"lineage":"other","addr":"app.wiki","nonce":"1"} -->`}})
+	hint := func(address string, vmid int64) string {
+		a, err := addr.Parse(address)
+		require.NoError(t, err)
+		want := app("web", values{"vmid": whole(vmid)})
+		want.Addr = a
+		found := l.Precheck(t.Context(), l.survey(), []providers.Proposal{{Addr: a, ID: fmt.Sprint(vmid), Create: true, Want: want}})
+		i := slices.IndexFunc(found, func(d diag.Diagnostic) bool { return strings.HasPrefix(d.Summary, "VMID") })
+		require.GreaterOrEqual(t, i, 0)
+		return found[i].Hint
+	}
+	const free = "leave vmid out to get a free one"
+	require.Equal(t, "proximity adopt pve/100 app.web\nor "+free, hint("app.web", 100))
+	require.Equal(t, "proximity adopt pve/100 'app.web[\"a\"]'\nor "+free, hint(`app.web["a"]`, 100))
+	require.Equal(t, free, hint("app.web", 102), "a virtual machine")
+	require.Equal(t, free, hint("app.web", 101), "it carries a marker")
+}
+
+// The sum is too large because of its largest part, so that is where it is told.
+func TestPrecheckPointsAtTheLargest(t *testing.T) {
+	l := openLab(t, pvesim.Options{})
+	at := func(name string, line int) resource.Resource {
+		want := app(name, values{"memory": gibibytes(1), "disk": object("disk", values{"size": gibibytes(4), "storage": str("local-lvm")})})
+		if name == "big" {
+			want = app(name, values{"memory": gibibytes(90), "disk": object("disk", values{"size": gibibytes(900), "storage": str("local-lvm")})})
+		}
+		want.Range = hcl.Range{Filename: "main.hcl", Start: hcl.Pos{Line: line}}
+		return want
+	}
+	for _, d := range l.Precheck(t.Context(), l.survey(), proposals(true, at("a", 1), at("big", 2), at("c", 3))) {
+		require.Equal(t, 2, d.Subject.Start.Line, d.Summary)
+	}
 }
 
 // A replacement does not clash with what it replaces.

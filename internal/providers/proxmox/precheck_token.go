@@ -20,7 +20,7 @@ func (c *checker) rootOnly(proposal providers.Proposal) {
 	}
 	lines := newPctLines(proposal)
 	for _, path := range found {
-		hint := fmt.Sprintf("username = \"root@pam\" and a password in host %q instead of a token; or on the node:\n%s", c.survey.Host, lines.of(path))
+		hint := fmt.Sprintf("username = \"root@pam\" and a password in host %q instead of a token;\nor on the node:\n%s", c.survey.Host, lines.of(path))
 		if proposal.Create {
 			hint += "\nonce the container is there without it; then put it back into the file"
 		}

@@ -47,7 +47,7 @@ func TestNeedsOfChanges(t *testing.T) {
 		{resource.Path{"timezone"}, resource.Restart, []string{audit, "VM.Config.Options" + on, "VM.PowerMgmt" + on}},
 		{resource.Path{"features", "nesting"}, resource.Restart, []string{"VM.Allocate" + on, audit, "VM.PowerMgmt" + on}},
 		{resource.Path{"running"}, resource.Live, []string{audit, "VM.PowerMgmt" + on}},
-		{resource.Path{"disk", "size"}, resource.Resize, []string{"Datastore.AllocateSpace on /storage/nvme", audit, "VM.Config.Disk" + on}},
+		{resource.Path{"disk", "size"}, resource.Resize, []string{"Datastore.AllocateSpace on /storage/local-lvm", audit, "VM.Config.Disk" + on}},
 		{resource.Path{"disk", "storage"}, resource.Move, []string{"Datastore.AllocateSpace on /storage/nvme", audit, "VM.Config.Disk" + on, "VM.PowerMgmt" + on}},
 		{resource.Path{"disk", "acl"}, resource.Live, []string{audit, "VM.Config.Disk" + on}},
 		{resource.Path{"node"}, resource.Migrate, []string{audit, "VM.Migrate" + on}},

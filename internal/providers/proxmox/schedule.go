@@ -46,7 +46,11 @@ func (c *checker) schedule(proposal providers.Proposal) {
 			"%s is over", event)
 		return
 	}
-	c.note(at, want.Addr.String()+" runs next at "+strings.Join(runs, ", "), "in the node's time zone; %s", event)
+	then := ""
+	if len(runs) > 1 {
+		then = "then " + strings.Join(runs[1:], " and ") + "; "
+	}
+	c.note(at, want.Addr.String()+" runs next at "+runs[0], "%s%s in the node's time zone", then, event)
 }
 
 func runFormat(t time.Time) string {

@@ -87,15 +87,15 @@ func (t *templates) files(ctx context.Context, at place) ([]string, error) {
 func newest(volids []string, from origin) string {
 	best := ""
 	for _, volid := range volids {
-		if matches(volid, from) && (best == "" || naturalLess(best, volid)) {
+		if isMeant(fileOf(volid), from) && (best == "" || naturalLess(best, volid)) {
 			best = volid
 		}
 	}
 	return best
 }
 
-func matches(volid string, from origin) bool {
-	_, file, _ := strings.Cut(volid, ":vztmpl/")
+// isMeant reports whether a file is one that a spec means.
+func isMeant(file string, from origin) bool {
 	if from.attr == "image" {
 		return file == imageFile(from.spec)+".tar"
 	}
@@ -198,8 +198,8 @@ func inIndex(entries []appliance, spec string) (string, error) {
 			continue
 		}
 		names = append(names, e.Package)
-		isMeant := e.Package == spec || matches("any:vztmpl/"+e.Template, origin{"template", spec})
-		if isMeant && (best == "" || naturalLess(best, e.Template)) {
+		fits := e.Package == spec || isMeant(e.Template, origin{"template", spec})
+		if fits && (best == "" || naturalLess(best, e.Template)) {
 			best = e.Template
 		}
 	}

@@ -1,7 +1,6 @@
 package proxmox
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -24,7 +23,7 @@ type unasked struct {
 // unaskedOf returns the lines for attributes as they were read. Of names that
 // hold secrets at times only the parts are listed.
 func unaskedOf(kind *resource.Kind, live map[string]cty.Value, want, prior cty.Value) []string {
-	u := unasked{kind: kind, settled: newReading(kind, naturalConfig, cty.NilVal, cty.NilVal).attrs()}
+	u := unasked{kind: kind, settled: natural(kind).AsValueMap()}
 	for _, name := range slices.Sorted(maps.Keys(live)) {
 		switch n := kind.Schema.Blocks[name]; {
 		case n != nil && n.Labelled:
@@ -45,6 +44,11 @@ func unaskedOf(kind *resource.Kind, live map[string]cty.Value, want, prior cty.V
 
 // naturalConfig is what Proxmox gives a container that was asked for nothing.
 var naturalConfig = map[string]string{"memory": "512", "swap": "512", "rootfs": "-:-,size=4G"}
+
+// natural is what a container has that was asked for nothing, as it is read.
+func natural(kind *resource.Kind) cty.Value {
+	return attrsOf(kind, naturalConfig, cty.NilVal, cty.NilVal)
+}
 
 // isFact reports whether an attribute tells what the container is rather than
 // what anybody chose.
@@ -82,7 +86,7 @@ func (u *unasked) line(path string, a *resource.Attr, v, settled cty.Value) {
 	case path == "env": // often holds secrets
 		text = strings.Join(slices.Sorted(maps.Keys(v.AsValueMap())), ", ")
 	case a.Unit == resource.Size:
-		text = sizeText(bytesOf(v))
+		text = resource.SizeText(bytesOf(v))
 	}
 	u.lines = append(u.lines, path+": "+text)
 }
@@ -113,5 +117,5 @@ func plain(v cty.Value) string {
 	if err != nil {
 		return "" // cannot happen: what was read is known
 	}
-	return string(json.RawMessage(text))
+	return string(text)
 }

@@ -149,7 +149,8 @@ func truth(text string) cty.Value {
 	return cty.NullVal(cty.Bool)
 }
 
-// fields splits the lists of Proxmox and keeps their order.
+// fields splits the lists of Proxmox, which knows several separators, and keeps
+// their order.
 func fields(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\x00", r) })
 }
@@ -166,4 +167,34 @@ func parseSize(text string) int64 {
 		return 0
 	}
 	return int64(n * float64(int64(1)<<by))
+}
+
+// same compares values whose types may differ when they are null.
+func same(a, b cty.Value) bool {
+	if a.IsNull() || b.IsNull() {
+		return a.IsNull() && b.IsNull()
+	}
+	return a.RawEquals(b)
+}
+
+// valueAt returns the part of an object that a path leads to.
+func valueAt(v cty.Value, path resource.Path) cty.Value {
+	for _, part := range path {
+		switch {
+		case v.IsNull() || !v.IsKnown():
+			return cty.NullVal(cty.DynamicPseudoType)
+		case v.Type().IsMapType():
+			v = valueMapAt(v, part)
+		default:
+			v = resource.Attribute(v, part)
+		}
+	}
+	return v
+}
+
+func valueMapAt(v cty.Value, key string) cty.Value {
+	if found, ok := v.AsValueMap()[key]; ok {
+		return found
+	}
+	return cty.NullVal(v.Type().ElementType())
 }

@@ -2,7 +2,6 @@ package pve
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -59,9 +58,8 @@ func inWords(err error) string {
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return fmt.Sprintf("no connection to %s: %s", dial.Addr, rootOf(dial.Err))
 	case errors.As(err, &untrusted) && len(untrusted.UnverifiedCertificates) > 0:
-		is := fingerprint(sha256.Sum256(untrusted.UnverifiedCertificates[0].Raw))
 		return fmt.Sprintf("the server's certificate is not trusted: %s; it has the fingerprint %s",
-			strings.TrimPrefix(untrusted.Err.Error(), "x509: "), is)
+			strings.TrimPrefix(untrusted.Err.Error(), "x509: "), Presented(err))
 	case errors.Is(err, context.DeadlineExceeded):
 		return "there was no answer in time"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

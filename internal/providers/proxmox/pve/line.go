@@ -66,15 +66,6 @@ func (l Line) Value(key string) string {
 // Has reports whether the line has the field.
 func (l Line) Has(key string) bool { return l.index(key) >= 0 }
 
-// Keys returns the keys of the fields, in order.
-func (l Line) Keys() []string {
-	keys := make([]string, len(l.fields))
-	for i, f := range l.fields {
-		keys[i] = f.key
-	}
-	return keys
-}
-
 // Fields returns the fields, in order.
 func (l Line) Fields() []Field {
 	all := make([]Field, len(l.fields))

@@ -5,12 +5,13 @@ import (
 	"net/http"
 )
 
-// Probe asks the current endpoint for its release once, without patience: to
-// find out whether it answers at all, and takes the credentials.
-func (c *Client) Probe(ctx context.Context) (Version, error) {
+// Probe asks the current endpoint once, without patience: whether it answers at
+// all, is Proxmox VE, and takes the credentials.
+func (c *Client) Probe(ctx context.Context) error {
 	var answer struct{ Version Text }
 	if err := c.once(ctx, call{http.MethodGet, "/version", nil}, &answer); err != nil {
-		return Version{}, err
+		return err
 	}
-	return ParseVersion(string(answer.Version))
+	_, err := ParseVersion(string(answer.Version))
+	return err
 }

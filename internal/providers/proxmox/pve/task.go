@@ -49,11 +49,12 @@ func (c *Client) Wait(ctx context.Context, upid string, log func(line string)) (
 	if exit == "OK" {
 		return nil, nil
 	}
-	lines := w.readLog(ctx)
-	if strings.HasPrefix(exit, "WARNINGS") {
-		return warningLines(lines), nil
+	for w.readLog(ctx) == logPage {
 	}
-	return nil, &Error{Status: 200, Message: c.redact(exit, nil), Task: upid, Log: c.lastWords(lines, exit)}
+	if strings.HasPrefix(exit, "WARNINGS") {
+		return w.warnings, nil
+	}
+	return nil, &Error{Status: 200, Message: c.redact(exit, nil), Task: upid, Log: lastWords(w.last, exit)}
 }
 
 type waiter struct {
@@ -62,9 +63,17 @@ type waiter struct {
 	task   UPID
 	log    func(string)
 	begun  time.Time
-	told   int // lines of the log that were read
 	logged time.Time
+	// What was read of the log so far: how many lines, those that warn, and the
+	// last few of all.
+	told           int
+	warnings, last []string
 }
+
+const (
+	logPage  = 500 // lines in one answer
+	lastKept = 10  // enough for the last words
+)
 
 // poll asks for the task's state until it has one that does not change.
 func (w *waiter) poll(ctx context.Context) (exit string, err error) {
@@ -113,53 +122,55 @@ func (w *waiter) lost(cause error) error {
 	return e
 }
 
-// readLog returns the lines of the log that are new, and tells them. That the
-// log cannot be read is no fault of the task.
-func (w *waiter) readLog(ctx context.Context) []string {
+// readLog reads the lines of the log that are new, at most a page of them, tells
+// them and returns how many there were. That the log cannot be read is no fault
+// of the task.
+func (w *waiter) readLog(ctx context.Context) (n int) {
 	w.logged = time.Now()
 	var rows []struct {
 		N Int
 		T Text
 	}
-	query := url.Values{"start": {strconv.Itoa(w.told)}, "limit": {"500"}}
+	query := url.Values{"start": {strconv.Itoa(w.told)}, "limit": {strconv.Itoa(logPage)}}
 	err := w.client.Read(ctx, Path("nodes", w.task.Node, "tasks", w.upid, "log"), query, &rows)
 	if err != nil {
-		return nil
+		return 0
 	}
-	var lines []string
 	for _, row := range rows {
-		if text := string(row.T); text != "no content" || w.told > 0 {
-			lines = append(lines, text)
-			w.told = max(w.told, int(row.N))
-			if w.log != nil {
-				w.log(w.client.redact(text, nil))
-			}
+		text := string(row.T)
+		if isNone := text == "no content" && w.told == 0; isNone || int(row.N) <= w.told {
+			continue
 		}
+		w.told = int(row.N)
+		w.take(w.client.redact(text, nil))
+		n++
 	}
-	return lines
+	return n
 }
 
-func warningLines(lines []string) []string {
-	var warnings []string
-	for _, line := range lines {
-		if text, found := strings.CutPrefix(line, "WARN: "); found {
-			warnings = append(warnings, text)
-		} else if text, found := strings.CutPrefix(line, "WARNING: "); found {
-			warnings = append(warnings, text)
+// take remembers a line of the log, and tells it.
+func (w *waiter) take(line string) {
+	for _, prefix := range []string{"WARN: ", "WARNING: "} {
+		if text, found := strings.CutPrefix(line, prefix); found {
+			w.warnings = append(w.warnings, text)
 		}
 	}
-	return warnings
+	w.last = append(w.last, line)
+	w.last = w.last[max(0, len(w.last)-lastKept):]
+	if w.log != nil {
+		w.log(line)
+	}
 }
 
 // lastWords returns the end of a log without its verdict, which repeats the
 // exit status.
-func (c *Client) lastWords(lines []string, exit string) []string {
+func lastWords(lines []string, exit string) []string {
 	const most = 3
 	var words []string
 	for _, line := range lines {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "TASK ") && !strings.Contains(exit, line) {
-			words = append(words, c.redact(line, nil))
+			words = append(words, line)
 		}
 	}
 	return words[max(0, len(words)-most):]

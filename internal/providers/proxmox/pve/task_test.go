@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,8 +35,10 @@ func (n *node) RoundTrip(r *http.Request) (*http.Response, error) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/api2/json/"), "/")
 	if parts[len(parts)-1] == "log" {
 		rows := []string{}
-		for i, line := range n.log {
-			rows = append(rows, fmt.Sprintf(`{"n":%d,"t":%q}`, i+1, line))
+		start, _ := strconv.Atoi(r.URL.Query().Get("start"))
+		limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+		for i := start; i < min(start+limit, len(n.log)); i++ {
+			rows = append(rows, fmt.Sprintf(`{"n":%d,"t":%q}`, i+1, n.log[i]))
 		}
 		return reply("200 OK", `{"data":[`+strings.Join(rows, ",")+`]}`)(r)
 	}
@@ -90,6 +94,24 @@ func TestTasksEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A long task warns early, or at the end of a log of several pages, and its last
+// words may have been read already when it ends: nothing of that is lost, and no
+// secret is in it.
+func TestWordsOfLongLogsAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := slices.Concat([]string{"WARN: early 1234-secret"}, slices.Repeat([]string{"copying"}, 1200), []string{"WARNING: late"})
+		for _, log := range []func(string){nil, func(string) {}} {
+			n := node{takes: time.Minute, exit: "WARNINGS: 2", log: long}
+			warnings, err := n.client(t).Wait(t.Context(), upid, log)
+			require.NoError(t, err)
+			require.Equal(t, []string{"early [redacted]", "late"}, warnings)
+		}
+		n := node{takes: time.Minute, exit: "no space", log: []string{"copying", "write failed"}}
+		_, err := n.client(t).Wait(t.Context(), upid, func(string) {})
+		require.EqualError(t, err, "task vzcreate 100: no space (log: copying | write failed)")
+	})
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {

@@ -76,6 +76,29 @@ type fingerprint [sha256.Size]byte
 // pinned one.
 var ErrPin = errors.New("the server's certificate is not the pinned one")
 
+// pinError is ErrPin with what was shown instead.
+type pinError struct{ is fingerprint }
+
+func (e pinError) Error() string { return fmt.Sprintf("%v: it has the fingerprint %s", ErrPin, e.is) }
+
+func (e pinError) Unwrap() error { return ErrPin }
+
+// Presented returns the fingerprint of the certificate that an error is about,
+// "" when it is about none.
+func Presented(err error) string {
+	var (
+		untrusted *tls.CertificateVerificationError
+		pin       pinError
+	)
+	switch {
+	case errors.As(err, &pin):
+		return pin.is.String()
+	case errors.As(err, &untrusted) && len(untrusted.UnverifiedCertificates) > 0:
+		return fingerprint(sha256.Sum256(untrusted.UnverifiedCertificates[0].Raw)).String()
+	}
+	return ""
+}
+
 func parseFingerprint(text string) (fingerprint, error) {
 	raw, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
 	if err != nil || len(raw) != sha256.Size {
@@ -90,7 +113,7 @@ func (f fingerprint) verify(state tls.ConnectionState) error {
 	}
 	is := fingerprint(sha256.Sum256(state.PeerCertificates[0].Raw))
 	if subtle.ConstantTimeCompare(is[:], f[:]) != 1 {
-		return fmt.Errorf("%w: it has the fingerprint %s", ErrPin, is)
+		return pinError{is}
 	}
 	return nil
 }
