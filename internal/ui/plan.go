@@ -88,17 +88,24 @@ func dangerOf(c plan.DocumentChange) string {
 	case "replace":
 		return "is deleted and made anew: " + Clean(c.Reason)
 	case "update", "adopt":
-		var restarts, migrates []string
+		var restarts, migrates, moves []string
 		for _, e := range c.Edits {
 			switch path := Clean(strings.Join(e.Path, ".")); e.Effect {
 			case "restart":
 				restarts = append(restarts, path)
 			case "migrate":
 				migrates = append(migrates, Clean(e.Reason))
+			case "move":
+				if e.Reason != "" {
+					moves = append(moves, path)
+				}
 			}
 		}
 		if len(migrates) > 0 {
 			return strings.TrimSuffix("is moved to another node: "+migrates[0], ": ")
+		}
+		if len(moves) > 0 {
+			return "is stopped, while " + strings.Join(moves, ", ") + " changes"
 		}
 		if len(restarts) > 0 {
 			return "restarts, for " + strings.Join(slices.Compact(restarts), ", ")

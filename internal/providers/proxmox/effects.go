@@ -248,9 +248,13 @@ func judgeSize(e resource.Edit, _ resource.Seen) resource.Verdict {
 		Hint:   fmt.Sprintf("write size = %q, or move the data to a new smaller volume", resource.SizeText(bytesOf(e.Old)))}
 }
 
-func judgeStorage(e resource.Edit, _ resource.Seen) resource.Verdict {
-	if e.New.IsNull() {
+// judgeStorage knows that Proxmox moves volumes of a stopped container only.
+func judgeStorage(e resource.Edit, live resource.Seen) resource.Verdict {
+	switch {
+	case e.New.IsNull():
 		return resource.Verdict{Effect: resource.Record}
+	case isRunning(live):
+		return resource.Verdict{Effect: resource.Move, Reason: "it is stopped while the volume is copied"}
 	}
 	return resource.Verdict{Effect: resource.Move}
 }
