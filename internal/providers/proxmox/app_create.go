@@ -278,9 +278,6 @@ func (p *Provider) converge(ctx context.Context, job providers.Job, node string)
 	if err := w.read(ctx); err != nil {
 		return resource.Object{}, err
 	}
-	if err := w.awaitUnlocked(ctx); err != nil {
-		return resource.Object{}, err
-	}
 	target := providers.Target{Addr: job.Addr, Want: &job.Want, Marker: job.Marker}
 	seen := p.seen(ctx, target, w.guest, w.guest.Status, w.cfg)
 	for _, e := range resource.Diff(p.kinds["app"], nil, job.Want, seen, resource.Sealer{}) {

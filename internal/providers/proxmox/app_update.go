@@ -34,9 +34,6 @@ func (p *Provider) updateApp(ctx context.Context, job providers.Job) (resource.O
 	if err := w.find(ctx); err != nil {
 		return resource.Object{}, err
 	}
-	if err := w.awaitUnlocked(ctx); err != nil {
-		return resource.Object{}, err
-	}
 	if err := w.compare(ctx, target); err != nil {
 		return resource.Object{}, err
 	}

@@ -154,13 +154,13 @@ func TestABackupIsWaitedFor(t *testing.T) {
 			job.Prior, job.Edits, job.Digest, job.Report = &made, edits, seen.Digest, report
 			_, err := l.Update(t.Context(), job)
 			require.True(t, slices.ContainsFunc(report.Texts, func(text string) bool {
-				return strings.HasPrefix(text, "waiting: ") && strings.Contains(text, "is locked (backup)")
+				return strings.HasPrefix(text, "waiting: ") && strings.Contains(text, "CT is locked (backup)")
 			}), "%q", report.Texts)
 			if c.works {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorContains(t, err, "is locked (backup)")
+			require.ErrorContains(t, err, "CT is locked (backup)")
 			require.Less(t, time.Since(begun), 20*time.Minute)
 		})
 	}

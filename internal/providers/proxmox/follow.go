@@ -62,37 +62,6 @@ func (p *Provider) do(ctx context.Context, job providers.Job, send func() (strin
 	})
 }
 
-// lockError is a container that somebody else is working on.
-type lockError struct{ id, lock string }
-
-func (e lockError) Error() string {
-	return fmt.Sprintf("container %s is locked (%s); if nothing works on it any more: pct unlock %s", e.id, e.lock, e.id)
-}
-
-// awaitUnlocked waits until nobody else works on the container, such as a
-// backup. It is read anew then: with the lock its digest has changed.
-func (w *work) awaitUnlocked(ctx context.Context) error {
-	return held.Repeat(ctx, func() error {
-		if w.cfg.coming["lock"] == "" {
-			return nil
-		}
-		if err := w.read(ctx); err != nil {
-			return err
-		}
-		if lock := w.cfg.coming["lock"]; lock != "" {
-			return lockError{w.job.ID, lock}
-		}
-		return nil
-	}, func(err error) bool {
-		var locked lockError
-		if !errors.As(err, &locked) {
-			return false
-		}
-		w.job.Report.Say("waiting: " + err.Error())
-		return true
-	})
-}
-
 // finding is what became of a create whose answer was lost or said "taken".
 type finding int
 
