@@ -16,14 +16,7 @@ import (
 )
 
 func (a *app) hostCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "host",
-		Short: "Look at the hosts of the configuration",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage{cmd.CommandPath(), errNoSubcommand}
-		},
-	}
+	cmd := group("host", "Look at the hosts of the configuration")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "list",

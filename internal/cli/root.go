@@ -79,6 +79,18 @@ func atMostOne(what string) cobra.PositionalArgs {
 
 var errNoSubcommand = errors.New("a subcommand is needed")
 
+// group returns a command that only holds others.
+func group(use, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage{cmd.CommandPath(), errNoSubcommand}
+		},
+	}
+}
+
 // exactlyOne requires one argument, which the command calls what.
 func exactlyOne(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {

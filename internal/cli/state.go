@@ -15,14 +15,7 @@ import (
 )
 
 func (a *app) stateCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "state",
-		Short: "Look at what is recorded",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usage{cmd.CommandPath(), errNoSubcommand}
-		},
-	}
+	cmd := group("state", "Look at what is recorded")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "list",

@@ -2,9 +2,6 @@ package pvesim
 
 import (
 	"cmp"
-	"crypto/sha1"
-	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -112,12 +109,7 @@ func (x *tx) haDigest() string {
 	for _, h := range x.ha.rows {
 		configs[h.SID] = h.Config
 	}
-	text, err := json.Marshal(configs)
-	if err != nil {
-		panic("pvesim: ha resources: " + err.Error())
-	}
-	sum := sha1.Sum(text)
-	return hex.EncodeToString(sum[:])
+	return fileDigest(configs)
 }
 
 func (x *tx) haList(c *request) (any, error) {

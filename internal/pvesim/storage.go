@@ -104,9 +104,14 @@ func (x *tx) configRow(s *storage) map[string]any {
 
 // storageDigest stands for the checksum of the file that all storages are configured in.
 func (x *tx) storageDigest() string {
-	text, err := json.Marshal(x.storages.all())
+	return fileDigest(x.storages.all())
+}
+
+// fileDigest stands for the checksum of a file with that content.
+func fileDigest(content any) string {
+	text, err := json.Marshal(content)
 	if err != nil {
-		panic("pvesim: storages: " + err.Error())
+		panic("pvesim: digest: " + err.Error()) // what is kept was JSON before
 	}
 	sum := sha1.Sum(text)
 	return hex.EncodeToString(sum[:])

@@ -39,79 +39,78 @@ type bridge struct {
 
 // ask puts the questions, many at once.
 func (p *Provider) ask(ctx context.Context, survey resource.Survey, proposals []providers.Proposal) answers {
-	a := answers{}
+	a := answers{
+		bridges: map[string]map[string]bridge{}, templates: map[place]map[origin]noTemplate{},
+		hidden: map[string]bool{}, nobodys: map[string]bool{}, markers: map[int]resource.Marker{},
+	}
 	a.grantee = func() grantee { return p.grantee(ctx, a.rights) }
 	if p.Client == nil || len(proposals) == 0 {
 		return a
 	}
-	questions := []func(){}
+	var q inquiry
 	if !p.Client.IsRoot() {
-		questions = append(questions, func() { a.rights = p.askRights(ctx, "") })
+		q.add(func() { a.rights = p.askRights(ctx, "") })
 	}
-	nodes := bridgedNodes(survey, proposals)
-	bridges := make([]map[string]bridge, len(nodes))
-	for i, node := range nodes {
-		questions = append(questions, func() { bridges[i] = p.askBridges(ctx, node) })
+	if slices.ContainsFunc(proposals, func(one providers.Proposal) bool { return wantedPool(one) != "" }) {
+		q.add(func() { a.pools = p.askPools(ctx) })
 	}
 	specs := templateSpecs(survey, proposals)
-	places := slices.SortedFunc(maps.Keys(specs), comparePlaces)
-	missing := make([]map[origin]noTemplate, len(places))
-	for i, at := range places {
-		questions = append(questions, func() { missing[i] = p.askTemplates(ctx, at, specs[at]) })
-	}
-	ids := askedIDs(survey, proposals)
-	taken := make([]bool, len(ids))
-	for i, id := range ids {
-		questions = append(questions, func() { taken[i], _ = p.isTaken(ctx, id) }) // without an answer it counts as free
-	}
-	var pools []string
-	if slices.ContainsFunc(proposals, func(one providers.Proposal) bool { return wantedPool(one) != "" }) {
-		questions = append(questions, func() { pools = p.askPools(ctx) })
-	}
-	holders := askedHolders(survey, proposals)
-	free := make([]bool, len(holders))
-	for i, g := range holders {
-		questions = append(questions, func() { free[i] = p.isNobodys(ctx, g) })
-	}
-	alike := namesakes(survey, proposals)
-	markers := make([]resource.Marker, len(alike))
-	for i, g := range alike {
-		questions = append(questions, func() { markers[i], _ = p.askMarker(ctx, g) })
-	}
-	var strangers []resource.Guest
+	askEach(&q, bridgedNodes(survey, proposals), a.bridges, itself, func(node string) map[string]bridge { return p.askBridges(ctx, node) })
+	askEach(&q, slices.Collect(maps.Keys(specs)), a.templates, itself,
+		func(at place) map[origin]noTemplate { return p.askTemplates(ctx, at, specs[at]) })
+	askEach(&q, askedIDs(survey, proposals), a.hidden, itself, func(id string) bool {
+		taken, _ := p.isTaken(ctx, id) // without an answer it counts as free
+		return taken
+	})
+	askEach(&q, askedHolders(survey, proposals), a.nobodys, idOf, func(g resource.Guest) bool { return p.isNobodys(ctx, g) })
+	askEach(&q, namesakes(survey, proposals), a.markers, numberOf, func(g resource.Guest) resource.Marker {
+		marker, _ := p.askMarker(ctx, g)
+		return marker
+	})
+	claims := map[int][]claimed{}
 	if bringsClaims(proposals) {
-		strangers = others(survey, proposals)
+		askEach(&q, others(survey, proposals), claims, numberOf, func(g resource.Guest) []claimed { return p.askStranger(ctx, g) })
 	}
-	claims := make([][]claimed, len(strangers))
-	for i, g := range strangers {
-		questions = append(questions, func() { claims[i] = p.askStranger(ctx, g) })
+	q.put(p.Parallel)
+	maps.DeleteFunc(a.bridges, func(_ string, of map[string]bridge) bool { return of == nil }) // the node did not say
+	for _, id := range slices.Sorted(maps.Keys(claims)) {
+		a.strangers = append(a.strangers, claims[id]...)
 	}
-	overlap(p.Parallel, len(questions), func(i int) { questions[i]() })
-
-	a.bridges, a.templates = map[string]map[string]bridge{}, map[place]map[origin]noTemplate{}
-	a.pools = pools
-	a.hidden, a.nobodys = map[string]bool{}, map[string]bool{}
-	for i, node := range nodes {
-		if bridges[i] != nil {
-			a.bridges[node] = bridges[i]
-		}
-	}
-	for i, at := range places {
-		a.templates[at] = missing[i]
-	}
-	for i, id := range ids {
-		a.hidden[id] = taken[i]
-	}
-	for i, g := range holders {
-		a.nobodys[strconv.Itoa(g.ID)] = free[i]
-	}
-	a.markers = map[int]resource.Marker{}
-	for i, g := range alike {
-		a.markers[g.ID] = markers[i]
-	}
-	a.strangers = slices.Concat(claims...)
 	return a
 }
+
+// inquiry is questions that are put at once, and what keeps their answers when
+// all are there.
+type inquiry struct{ questions, keep []func() }
+
+func (q *inquiry) add(question func()) { q.questions = append(q.questions, question) }
+
+// put asks so many at a time.
+func (q *inquiry) put(parallel int) {
+	overlap(parallel, len(q.questions), func(i int) { q.questions[i]() })
+	for _, keep := range q.keep {
+		keep()
+	}
+}
+
+// askEach adds one question for each thing, and puts the answers into a map.
+func askEach[T any, K comparable, V any](q *inquiry, things []T, into map[K]V, key func(T) K, ask func(T) V) {
+	found := make([]V, len(things))
+	for i, thing := range things {
+		q.add(func() { found[i] = ask(thing) })
+	}
+	q.keep = append(q.keep, func() {
+		for i, thing := range things {
+			into[key(thing)] = found[i]
+		}
+	})
+}
+
+func itself[T any](thing T) T { return thing }
+
+func idOf(g resource.Guest) string { return strconv.Itoa(g.ID) }
+
+func numberOf(g resource.Guest) int { return g.ID }
 
 // bridgedNodes returns the nodes whose bridges matter: where an interface is
 // new or changes, or where a container with interfaces goes to.
