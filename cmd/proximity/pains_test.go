@@ -87,16 +87,7 @@ func labRequest(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	status, body, err := l.ask(args[0], args[1], form)
 	ts.Check(err)
-	if (status >= 400) != neg {
-		ts.Fatalf("%s %s: status %d: %s", args[0], args[1], status, body)
-	}
-	_, err = ts.Stdout().Write(append(body, '\n'))
-	ts.Check(err)
-	var answer struct{ Data any }
-	ts.Check(json.Unmarshal(body, &answer))
-	if upid, _ := answer.Data.(string); strings.HasPrefix(upid, "UPID:") {
-		await(ts, l.sim, upid)
-	}
+	answered(ts, neg, l.sim, args, status, body)
 }
 
 // edits are what somebody does to the cluster without the API.

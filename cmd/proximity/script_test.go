@@ -104,10 +104,16 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 		form.Add(key, value)
 	}
 	status, body := send(ts, sim, args[0], args[1], form)
+	answered(ts, neg, sim, args, status, body)
+}
+
+// answered passes on the answer to a request of a script, requires that it went
+// well or ill as expected, and waits for its task.
+func answered(ts *testscript.TestScript, neg bool, sim *pvesim.Sim, args []string, status int, body []byte) {
 	if (status >= 400) != neg {
 		ts.Fatalf("%s %s: status %d: %s", args[0], args[1], status, body)
 	}
-	_, err = ts.Stdout().Write(append(body, '\n'))
+	_, err := ts.Stdout().Write(append(body, '\n'))
 	ts.Check(err)
 	var answer struct{ Data any }
 	ts.Check(json.Unmarshal(body, &answer))

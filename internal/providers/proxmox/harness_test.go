@@ -1,9 +1,11 @@
 package proxmox
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -198,4 +200,22 @@ func (l *lab) change(want resource.Resource, prior resource.Object) (resource.Ob
 	left, _ := l.edits(want, after)
 	require.Empty(l.t, left, "a second plan is not empty")
 	return after, edits
+}
+
+// tokenOf makes a token of a user and returns a client that has it.
+func (l *lab) tokenOf(user, name, privsep string) *pve.Client {
+	l.t.Helper()
+	id, secret := l.sim.Token()
+	request, err := http.NewRequestWithContext(l.t.Context(), "POST", "https://simulator/api2/json/access/users/"+user+"/token/"+name,
+		strings.NewReader("privsep="+privsep))
+	require.NoError(l.t, err)
+	request.Header.Set("Authorization", "PVEAPIToken="+id+"="+secret)
+	response, err := l.sim.Transport().RoundTrip(request)
+	require.NoError(l.t, err)
+	defer response.Body.Close()
+	var answer struct{ Data struct{ Value string } }
+	require.NoError(l.t, json.NewDecoder(response.Body).Decode(&answer))
+	client, err := pve.New(pve.Options{TokenID: user + "!" + name, TokenSecret: answer.Data.Value, Transport: l.sim.Transport()})
+	require.NoError(l.t, err)
+	return client
 }

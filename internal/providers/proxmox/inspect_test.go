@@ -1,7 +1,6 @@
 package proxmox
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,16 +21,7 @@ type entry struct{ who, path, privs string }
 func (l *lab) granted(privsep string, entries ...entry) *lab {
 	l.t.Helper()
 	l.by("POST", "/access/users", url.Values{"userid": {"kim@pve"}})
-	id, secret := l.sim.Token()
-	request, err := http.NewRequestWithContext(l.t.Context(), "POST", "https://simulator/api2/json/access/users/kim@pve/token/cli",
-		strings.NewReader("privsep="+privsep))
-	require.NoError(l.t, err)
-	request.Header.Set("Authorization", "PVEAPIToken="+id+"="+secret)
-	response, err := l.sim.Transport().RoundTrip(request)
-	require.NoError(l.t, err)
-	defer response.Body.Close()
-	var answer struct{ Data struct{ Value string } }
-	require.NoError(l.t, json.NewDecoder(response.Body).Decode(&answer))
+	client := l.tokenOf("kim@pve", "cli", privsep)
 	for i, e := range entries {
 		role := []string{"Proximity", "Other", "Third"}[i]
 		l.by("POST", "/access/roles", url.Values{"roleid": {role}, "privs": {e.privs}})
@@ -41,8 +31,6 @@ func (l *lab) granted(privsep string, entries ...entry) *lab {
 		}
 		l.by("PUT", "/access/acl", url.Values{"path": {e.path}, kind: {e.who}, "roles": {role}})
 	}
-	client, err := pve.New(pve.Options{TokenID: "kim@pve!cli", TokenSecret: answer.Data.Value, Transport: l.sim.Transport()})
-	require.NoError(l.t, err)
 	return &lab{New(Options{Host: "pve", Client: client, Range: resource.IDRange{Low: 2000, High: 2999}}), l.t, l.sim}
 }
 

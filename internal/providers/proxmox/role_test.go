@@ -1,9 +1,7 @@
 package proxmox
 
 import (
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -16,7 +14,6 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
-	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/pvesim"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
@@ -30,18 +27,7 @@ func (l *lab) withRole(privs []string, paths ...string) *lab {
 	for _, path := range paths {
 		l.by("PUT", "/access/acl", url.Values{"path": {path}, "users": {"proximity@pve"}, "roles": {ourRole}})
 	}
-	id, secret := l.sim.Token()
-	request, err := http.NewRequestWithContext(l.t.Context(), "POST", "https://simulator/api2/json/access/users/proximity@pve/token/cli",
-		strings.NewReader("privsep=0"))
-	require.NoError(l.t, err)
-	request.Header.Set("Authorization", "PVEAPIToken="+id+"="+secret)
-	response, err := l.sim.Transport().RoundTrip(request)
-	require.NoError(l.t, err)
-	defer response.Body.Close()
-	var answer struct{ Data struct{ Value string } }
-	require.NoError(l.t, json.NewDecoder(response.Body).Decode(&answer))
-	client, err := pve.New(pve.Options{TokenID: "proximity@pve!cli", TokenSecret: answer.Data.Value, Transport: l.sim.Transport()})
-	require.NoError(l.t, err)
+	client := l.tokenOf("proximity@pve", "cli", "0")
 	return &lab{New(Options{Host: "pve", Client: client, Range: resource.IDRange{Low: 2000, High: 2999}}), l.t, l.sim}
 }
 

@@ -1,7 +1,6 @@
 package proxmox
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers"
-	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/pvesim"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
@@ -30,18 +28,7 @@ func (l *lab) limited(paths ...string) *lab {
 	for _, path := range paths {
 		l.by("PUT", "/access/acl", url.Values{"path": {path}, "users": {"few@pve"}, "roles": {"Few"}})
 	}
-	id, secret := l.sim.Token()
-	request, err := http.NewRequestWithContext(l.t.Context(), "POST", "https://simulator/api2/json/access/users/few@pve/token/ci",
-		strings.NewReader("privsep=0"))
-	require.NoError(l.t, err)
-	request.Header.Set("Authorization", "PVEAPIToken="+id+"="+secret)
-	response, err := l.sim.Transport().RoundTrip(request)
-	require.NoError(l.t, err)
-	defer response.Body.Close()
-	var answer struct{ Data struct{ Value string } }
-	require.NoError(l.t, json.NewDecoder(response.Body).Decode(&answer))
-	client, err := pve.New(pve.Options{TokenID: "few@pve!ci", TokenSecret: answer.Data.Value, Transport: l.sim.Transport()})
-	require.NoError(l.t, err)
+	client := l.tokenOf("few@pve", "ci", "0")
 	return &lab{New(Options{Host: "pve", Client: client, Range: resource.IDRange{Low: 2000, High: 2999}}), l.t, l.sim}
 }
 
