@@ -32,11 +32,11 @@ const (
 	headerTimeout = 60 * time.Second // from the end of the request on
 	// slowest is the pace, in bytes a second, that a connection has to keep.
 	slowest = 128 << 10
-	// patience is what a request may take beside the time for its bytes. A read,
-	// whose size is not known before, may take readTimeout.
-	patience    = 90 * time.Second
-	readTimeout = 10 * time.Minute
 )
+
+// limits are what requests may take. A write has the time for its bytes beside
+// that; the size of what is read is not known before.
+type limits struct{ lock, write, read time.Duration }
 
 // client sends requests to one server. It is safe for concurrent use.
 type client struct {
@@ -44,6 +44,7 @@ type client struct {
 	name     string // of the store, for errors
 	who      credentials
 	hide     *strings.Replacer
+	limits   limits
 	tries    int
 	min, max time.Duration // waits between tries
 }
@@ -69,6 +70,7 @@ func newClient(c Config, name string, who credentials) (*client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		name: name, who: who, hide: hiding(who), tries: 3, min: time.Second, max: 30 * time.Second,
+		limits: limits{lock: 20 * time.Second, write: 90 * time.Second, read: 10 * time.Minute},
 	}
 	if c.RetryMax != 0 {
 		out.tries = 1 + max(0, c.RetryMax)
@@ -123,6 +125,7 @@ type request struct {
 	id      string // of the lock, sent in the query; empty: none
 	body    []byte
 	ifMatch string
+	limit   time.Duration
 }
 
 // answer is what the server says, to its end.
@@ -148,11 +151,7 @@ func (a answer) mayPass() bool {
 
 // once sends a request. Its error is a *noAnswer with a hint.
 func (c *client) once(ctx context.Context, r request) (answer, error) {
-	limit := patience + time.Duration(len(r.body)/slowest)*time.Second
-	if r.to.method == http.MethodGet {
-		limit = readTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, r.limit+time.Duration(len(r.body)/slowest)*time.Second)
 	defer cancel()
 	req, err := c.sign(ctx, r)
 	if err != nil {

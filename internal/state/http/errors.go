@@ -142,9 +142,9 @@ func isCertificate(err error) bool {
 	return untrusted || unknown
 }
 
-// isUnreachable reports whether no connection came about, so that nothing was
-// sent.
-func isUnreachable(err error) bool {
+// isUnsent reports whether a request never reached the server: no connection
+// came about, or it was not wanted any more.
+func isUnsent(err error) bool {
 	dial, isNet := errors.AsType[*net.OpError](err)
-	return isNet && dial.Op == "dial" || isCertificate(err)
+	return isNet && dial.Op == "dial" || isCertificate(err) || errors.Is(err, context.Canceled)
 }

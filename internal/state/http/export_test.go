@@ -14,3 +14,6 @@ func LockID(nonce string, who state.Who) string { return lockID(nonce, who) }
 
 // ReadLockID is the other direction.
 func ReadLockID(id string) (state.Who, bool) { return readLockID(id) }
+
+// SetLimits says what each request may take.
+func (s *Store) SetLimits(d time.Duration) { s.client.limits = limits{d, d, d} }

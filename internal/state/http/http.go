@@ -99,7 +99,7 @@ func New(c Config) (*Store, error) {
 	}
 	who := credentialsOf(c, address)
 	if !who.none() && address.Scheme == "http" && !c.Insecure && !isLoopback(address.Hostname()) {
-		return nil, advise("write the address with https; or set skip_cert_verification = true, which lets everybody on the way read the password",
+		return nil, advise("write the address with https; or set insecure = true, which lets everybody on the way read the password",
 			"address: the password would travel in clear")
 	}
 	s.client, err = newClient(c, s.name, who)

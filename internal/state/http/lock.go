@@ -83,6 +83,14 @@ func (s *Store) lockless(why string) error {
 		"%s: lock: %s: without a lock two runs would write at the same time", s.name, why)
 }
 
+// locking is never cut short: what becomes of it has to be known. It is brief.
+func (s *Store) locking(ctx context.Context, body []byte) (answer, error) {
+	if err := ctx.Err(); err != nil {
+		return answer{}, s.client.unanswered("lock", err)
+	}
+	return s.client.once(context.WithoutCancel(ctx), request{what: "lock", to: s.lock, body: body, limit: s.client.limits.lock})
+}
+
 // take tries to get the lock, and returns who holds it when it is somebody
 // else: one without an ID when the server does not say who. Try and answer may
 // be lost and repeated: a lock under our own ID is ours.
@@ -93,7 +101,7 @@ func (s *Store) take(ctx context.Context, info lockInfo) (*lockInfo, error) {
 	}
 	waits, isUnclear := s.client.waits(), false
 	for {
-		a, err := s.client.once(ctx, request{what: "lock", to: s.lock, body: body})
+		a, err := s.locking(ctx, body)
 		held, isNamed := refusal(a)
 		isHeld := a.status == http.StatusConflict || a.status == http.StatusLocked
 		switch {
@@ -106,7 +114,7 @@ func (s *Store) take(ctx context.Context, info lockInfo) (*lockInfo, error) {
 		case err == nil && !a.mayPass():
 			return nil, s.notLocked(a)
 		default:
-			isUnclear = isUnclear || !isUnreachable(err)
+			isUnclear = isUnclear || !isUnsent(err)
 		}
 		if !isFinal(err) && waits.next(ctx, a.wait) == nil {
 			continue
@@ -132,13 +140,11 @@ func (s *Store) notLocked(a answer) error {
 }
 
 // forget gives back what may have been got without an answer. It does not
-// matter whether that works: a lock that stays names its holder.
+// matter whether that works: a lock that stays names its holder. A server that
+// does not look at the ID might free the lock of somebody else.
 func (s *Store) forget(ctx context.Context, info lockInfo) {
-	const enough = 10 * time.Second
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), enough)
-	defer cancel()
 	if body, err := json.Marshal(info); err == nil && s.isGitLab {
-		_, _ = s.client.once(ctx, s.unlocking(info.ID, body))
+		_, _ = s.client.once(context.WithoutCancel(ctx), s.unlocking(info.ID, body))
 	}
 }
 
@@ -160,7 +166,7 @@ func (s *Store) ask(ctx context.Context, who state.Who) (*lockInfo, error) {
 // unlocking has the ID in the query too for GitLab, which frees the lock of
 // anybody when it sees none.
 func (s *Store) unlocking(id string, body []byte) request {
-	r := request{what: "unlock", to: s.unlock, body: body}
+	r := request{what: "unlock", to: s.unlock, body: body, limit: s.client.limits.lock}
 	if s.isGitLab {
 		r.id = id
 	}
@@ -198,32 +204,39 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 	}
 }
 
-// Break implements state.Store. It cannot know whether a holder lives.
+// Break implements state.Store. It cannot know whether a holder lives. A lock
+// that changes hands in between is looked at anew.
 func (s *Store) Break(ctx context.Context, id string) error {
-	held, err := s.ask(ctx, state.Who{Command: "proximity state unlock", Since: time.Now()}.Named())
-	switch {
-	case err != nil:
-		return err
-	case held == nil:
-		return &state.ErrOther{Store: s.name, ID: id}
-	case held.ID == "":
-		return advise("free the lock at the server", "%s: unlock: the server does not say who holds the lock", s.name)
-	case held.holder().ID != id:
-		return &state.ErrOther{Store: s.name, ID: id, Holder: held.holder()}
+	for range 3 {
+		held, err := s.ask(ctx, state.Who{Command: "proximity state unlock", Since: time.Now()}.Named())
+		switch {
+		case err != nil:
+			return err
+		case held == nil:
+			return &state.ErrOther{Store: s.name, ID: id}
+		case held.ID == "":
+			return advise(atServer, "%s: unlock: the server does not say who holds the lock", s.name)
+		case held.holder().ID != id:
+			return &state.ErrOther{Store: s.name, ID: id, Holder: held.holder()}
+		}
+		err = s.release(ctx, *held)
+		if _, isOther := errors.AsType[*state.ErrLost](err); !isOther {
+			return err
+		}
 	}
-	err = s.release(ctx, *held)
-	if _, isOther := errors.AsType[*state.ErrLost](err); isOther {
-		return s.Break(ctx, id) // it changed hands in between
-	}
-	return err
+	return advise(atServer, "%s: unlock: the server does not free the lock, though it says that it is held under that ID", s.name)
 }
 
-// watch looks from time to time whether the lock is still held. A server that
-// does not answer has not taken it away.
+const atServer = "free the lock at the server"
+
+// watch looks from time to time whether the lock is still held, until ctx ends.
+// A server that does not answer has not taken it away. A look that has begun
+// comes to its end: one that is answered after the lock was given back would
+// take it.
 func (l *lock) watch(ctx context.Context) {
 	defer close(l.watched)
 	for pause(ctx, l.store.poll) == nil {
-		err := l.confirm(ctx)
+		err := l.confirm(context.WithoutCancel(ctx))
 		if _, isLost := errors.AsType[*state.ErrLost](err); isLost {
 			l.end(err)
 			return
@@ -268,7 +281,7 @@ func (l *lock) over() error {
 func (l *lock) Note() string { return "" }
 
 // Unlock implements state.Lock. The watch has ended before the lock is given
-// back, lest it takes it again by asking.
+// back.
 func (l *lock) Unlock() error {
 	l.stop()
 	<-l.watched

@@ -31,7 +31,7 @@ func strong(etag string) string {
 
 // read returns what is on the server. "Nothing" is only what says so.
 func (s *Store) read(ctx context.Context) (seen, error) {
-	a, err := s.client.repeat(ctx, request{what: "read", to: s.document})
+	a, err := s.client.repeat(ctx, request{what: "read", to: s.document, limit: s.client.limits.read})
 	switch {
 	case err != nil:
 		return seen{}, err
@@ -96,10 +96,12 @@ func (l *lock) write(ctx context.Context, change func(document) (document, error
 			l.store.name, len(text)>>20, largest>>20)
 	}
 	err = l.send(ctx, text)
-	if _, isLost := errors.AsType[*state.ErrLost](err); isLost {
+	_, isLost := errors.AsType[*state.ErrLost](err)
+	_, isDamaged := errors.AsType[*state.ErrDamaged](err)
+	switch {
+	case isLost, isDamaged:
 		_ = l.end(err) // the watch may have said so before
-	}
-	if err == nil {
+	case err == nil:
 		l.is = next
 	}
 	return err
@@ -116,7 +118,7 @@ func (l *lock) send(ctx context.Context, text []byte) error {
 			}
 		}
 		a, err := s.client.once(ctx, request{
-			what: "write", to: target{s.update, s.document.url}, id: l.info.ID, body: text, ifMatch: l.etag,
+			what: "write", to: target{s.update, s.document.url}, id: l.info.ID, body: text, ifMatch: l.etag, limit: s.client.limits.write,
 		})
 		switch {
 		case a.isGood():
