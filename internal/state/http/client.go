@@ -30,6 +30,7 @@ const (
 
 	dialTimeout   = 10 * time.Second
 	headerTimeout = 60 * time.Second // from the end of the request on
+	longestAsked  = 2 * time.Minute  // that a server may let wait
 	// slowest is the pace, in bytes a second, that a connection has to keep.
 	slowest = 128 << 10
 )
@@ -267,25 +268,24 @@ func isFinal(err error) bool {
 // waits are the pauses between tries.
 type waits struct {
 	left int
-	most time.Duration
 	grow *backoff.ExponentialBackOff
 }
 
 func (c *client) waits() *waits {
 	grow := &backoff.ExponentialBackOff{InitialInterval: c.min, MaxInterval: c.max, Multiplier: 2, RandomizationFactor: 0.3}
-	return &waits{c.tries - 1, c.max, grow}
+	return &waits{c.tries - 1, grow}
 }
 
 var errNoMoreTries = errors.New("no more tries")
 
-// next waits for the next try, as long as the server asked for if that is
+// next waits for the next try, or as long as the server asked for if that is
 // longer. It is an error when there is none, or when ctx ends before.
 func (w *waits) next(ctx context.Context, asked time.Duration) error {
 	if w.left <= 0 {
 		return errNoMoreTries
 	}
 	w.left--
-	return pause(ctx, min(max(w.grow.NextBackOff(), asked), w.most))
+	return pause(ctx, max(w.grow.NextBackOff(), min(asked, longestAsked)))
 }
 
 func pause(ctx context.Context, d time.Duration) error {

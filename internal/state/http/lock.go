@@ -188,7 +188,7 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 		switch {
 		case a.isGood():
 			return nil
-		case a.status == http.StatusLocked, a.status == http.StatusConflict && a.message == "":
+		case a.status == http.StatusLocked, a.status == http.StatusConflict && (a.message == "" || !s.isGitLab):
 			return &state.ErrLost{Store: s.name}
 		case err == nil && !a.mayPass() && a.status != http.StatusConflict:
 			return s.refused("unlock", a)
@@ -198,8 +198,11 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 		if isFinal(err) || waits.next(ctx, a.wait) != nil {
 			return err
 		}
-		if held, again := s.take(ctx, info); held != nil || again != nil {
-			return again
+		switch held, unknown := s.take(ctx, info); {
+		case unknown != nil:
+			return err
+		case held != nil:
+			return nil
 		}
 	}
 }
@@ -281,18 +284,22 @@ func (l *lock) over() error {
 func (l *lock) Note() string { return "" }
 
 // Unlock implements state.Lock. The watch has ended before the lock is given
-// back.
+// back. A lock that stays, since the server does not answer, has to be broken.
 func (l *lock) Unlock() error {
 	l.stop()
 	<-l.watched
 	if err := l.end(errEnded); err != nil {
 		return err
 	}
-	ctx := context.Background()
+	var err error
 	if !l.store.isGitLab {
-		if err := l.confirm(ctx); err != nil {
-			return err
-		}
+		err = l.confirm(context.Background())
 	}
-	return l.store.release(ctx, l.info)
+	if err == nil {
+		err = l.store.release(context.Background(), l.info)
+	}
+	if _, isLost := errors.AsType[*state.ErrLost](err); err == nil || isLost {
+		return err
+	}
+	return advised{err, "the lock stays at the server; once that answers again: proximity state unlock " + l.who.ID}
 }
