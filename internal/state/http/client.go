@@ -25,9 +25,6 @@ import (
 )
 
 const (
-	// largest is the most that is read of an answer, and that is sent.
-	largest = 256 << 20
-
 	dialTimeout   = 10 * time.Second
 	headerTimeout = 60 * time.Second // from the end of the request on
 	longestAsked  = 2 * time.Minute  // that a server may let wait
@@ -46,6 +43,7 @@ type client struct {
 	who      credentials
 	hide     *strings.Replacer
 	limits   limits
+	largest  int // the most bytes that are read of an answer, and that are sent
 	tries    int
 	min, max time.Duration // waits between tries
 }
@@ -70,7 +68,7 @@ func newClient(c Config, name string, who credentials, query url.Values) (*clien
 			// Credentials must not follow a redirect, and a write must not become a read.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		name: name, who: who, hide: hiding(who, query), tries: 3, min: time.Second, max: 30 * time.Second,
+		name: name, who: who, hide: hiding(who, query), largest: 256 << 20, tries: 3, min: time.Second, max: 30 * time.Second,
 		limits: limits{lock: 20 * time.Second, write: 90 * time.Second, read: 10 * time.Minute},
 	}
 	if c.RetryMax != 0 {
@@ -167,8 +165,8 @@ func (c *client) once(ctx context.Context, r request) (answer, error) {
 		return answer{}, c.unanswered(r.what, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, largest+1))
-	if err == nil && len(body) > largest {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(c.largest)+1))
+	if err == nil && len(body) > c.largest {
 		err = errLarge
 	}
 	if err != nil {

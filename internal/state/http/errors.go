@@ -65,7 +65,7 @@ func (s *Store) refused(what string, a answer) error {
 const gitLabAccess = "use a token with the scope api of somebody who is Maintainer of the project (Developer is enough to read): set username and password, or TF_HTTP_USERNAME and TF_HTTP_PASSWORD in the environment"
 
 // errLarge is the error of an answer that is not read to its end.
-var errLarge = fmt.Errorf("the answer has more than %d MiB", largest>>20)
+var errLarge = errors.New("the answer is too large")
 
 // unanswered returns the error of a request that got no answer. It names
 // neither the query nor the headers, which may be secret.

@@ -212,6 +212,32 @@ func TestLocksThatMeetAFaultAreHeldOnceAndGivenBack(t *testing.T) {
 	}
 }
 
+// TestALockThatNeverAnswersIsNotLeftBehind gets the lock three times without
+// hearing of it.
+func TestALockThatNeverAnswersIsNotLeftBehind(t *testing.T) {
+	server, store := startGitLab(t)
+	asked := happen(server, "POST", "/lock", 100, unanswered)
+	_, _, err := store.Lock(t.Context(), somebody("ann"))
+	require.EqualError(t, err, store.String()+": lock: the connection was closed before the answer was whole")
+	require.EqualValues(t, 3, asked.Load())
+	require.Empty(t, server.Locked("home"))
+}
+
+// TestAnInterruptLeavesNoLockBehind interrupts while the server gives the lock.
+func TestAnInterruptLeavesNoLockBehind(t *testing.T) {
+	server, store := startGitLab(t)
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		happen(server, "POST", "/lock", 1, func(w http.ResponseWriter, r *http.Request, web http.Handler) {
+			cancel()
+			web.ServeHTTP(w, r)
+		})
+		_, _, err := store.Lock(ctx, somebody("ann"))
+		require.EqualError(t, err, store.String()+": read: interrupted")
+		require.Empty(t, server.Locked("home"))
+	}
+}
+
 // TestAnUnlockWithoutAnAnswerLeavesTheNextHolderAlone lets somebody take the
 // lock between the two tries to give it back.
 func TestAnUnlockWithoutAnAnswerLeavesTheNextHolderAlone(t *testing.T) {
@@ -378,6 +404,23 @@ func TestAnInterruptEndsWaiting(t *testing.T) {
 	_, _, err = store.Lock(ctx, somebody("ann"))
 	require.EqualError(t, err, store.String()+": lock: interrupted")
 	require.Empty(t, server.Locked("home"))
+}
+
+func TestWhatIsTooLargeIsNeitherReadNorSent(t *testing.T) {
+	server, store := startGitLab(t)
+	_, lock := hold(t, store, "ann")
+	require.NoError(t, lock.Append(t.Context(), []byte("one\n")))
+	before := server.Document("home")
+	store.SetLargest(len(before))
+	require.Equal(t, "one\n", string(load(t, store).Journal))
+	err := lock.Append(t.Context(), append(noise(100), '\n'))
+	require.ErrorContains(t, err, "write: the state has grown to ")
+	require.Contains(t, hint(err), "another store")
+	require.Equal(t, string(before), string(server.Document("home")))
+	store.SetLargest(len(before) - 1)
+	_, err = store.Load(t.Context())
+	require.EqualError(t, err, store.String()+": read: the answer is too large")
+	require.NoError(t, lock.Unlock())
 }
 
 // TestFiftyMegabytesOfState are whole, also when the connection is cut in the

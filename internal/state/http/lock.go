@@ -83,7 +83,9 @@ func (s *Store) lockless(why string) error {
 		"%s: lock: %s: without a lock two runs would write at the same time", s.name, why)
 }
 
-// locking is never cut short: what becomes of it has to be known. It is brief.
+// locking sends one try to get the lock. It is brief, and never cut short: what
+// becomes of it has to be known, and a look that arrives when the lock was given
+// back would take it.
 func (s *Store) locking(ctx context.Context, body []byte) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, s.client.unanswered("lock", err)
@@ -233,13 +235,11 @@ func (s *Store) Break(ctx context.Context, id string) error {
 const atServer = "free the lock at the server"
 
 // watch looks from time to time whether the lock is still held, until ctx ends.
-// A server that does not answer has not taken it away. A look that has begun
-// comes to its end: one that is answered after the lock was given back would
-// take it.
+// A server that does not answer has not taken it away.
 func (l *lock) watch(ctx context.Context) {
 	defer close(l.watched)
 	for pause(ctx, l.store.poll) == nil {
-		err := l.confirm(context.WithoutCancel(ctx))
+		err := l.confirm(ctx)
 		if _, isLost := errors.AsType[*state.ErrLost](err); isLost {
 			l.end(err)
 			return
