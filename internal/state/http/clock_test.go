@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,15 +124,15 @@ func TestTries(t *testing.T) {
 func TestAServerThatIsSilentIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &plain{}
-		isSilent := false
+		var isSilent atomic.Bool
 		store := patient(t, direct{server, func(*http.Request) time.Duration {
-			if isSilent {
+			if isSilent.Load() {
 				return 24 * time.Hour
 			}
 			return 0
 		}})
 		ctx, lock := hold(t, store, "ann")
-		isSilent = true
+		isSilent.Store(true)
 		for i, ask := range []func() error{
 			func() error { _, err := store.Load(t.Context()); return err },
 			func() error { _, _, err := store.Lock(t.Context(), state.Who{}); return err },
