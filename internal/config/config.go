@@ -75,12 +75,7 @@ func Load(o Options) (*Config, diag.List) {
 }
 
 func load(o Options, dir *directory, saved *Sources) (*Config, diag.List) {
-	if o.LookupEnv == nil {
-		o.LookupEnv = os.LookupEnv
-	}
-	if o.ReadFile == nil {
-		o.ReadFile = os.ReadFile
-	}
+	o = o.complete()
 	c, problems := inTime(maxTime, func() (*Config, diag.List) {
 		w := newWorld(o, dir)
 		return w.load(saved), w.problems
@@ -90,6 +85,17 @@ func load(o Options, dir *directory, saved *Sources) (*Config, diag.List) {
 		return nil, problems
 	}
 	return c, problems
+}
+
+// complete fills in what is the system's unless it was given.
+func (o Options) complete() Options {
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	if o.ReadFile == nil {
+		o.ReadFile = os.ReadFile
+	}
+	return o
 }
 
 // world is all that is declared. After Load it is only read.
@@ -173,12 +179,11 @@ func (w *world) load(saved *Sources) *Config {
 // parse reads all files. A file is looked at by size and depth before the
 // parser sees it.
 func (w *world) parse() {
-	names, err := w.dir.top()
+	names, err := w.dir.configuration()
 	if err != nil {
 		w.say(diag.Errorf(nil, "cannot read the configuration's directory", "%s", err))
 		return
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !isConfiguration(name) })
 	if len(names) == 0 {
 		w.say(diag.Errorf(nil, "no configuration here", "there is no file ending in .hcl; with --chdir another directory is taken").
 			WithHint(`echo 'host "lab" { endpoint = "sim:" }' > main.hcl`))
@@ -197,7 +202,7 @@ func (w *world) parse() {
 		}
 		file, problems := parseFile(name, content)
 		w.say(problems...)
-		if file != nil {
+		if file != nil && !problems.HasErrors() {
 			w.bodies = append(w.bodies, file.Body)
 		}
 	}
