@@ -43,6 +43,8 @@ type Options struct {
 	LookupEnv func(string) (string, bool)       // nil: os.LookupEnv
 	ReadFile  func(name string) ([]byte, error) // for VarFiles and token files; nil: os.ReadFile
 	Version   string                            // of the program, for required_version
+
+	settings *hcl.Block // that stands in for the proximity block of the files; nil: none
 }
 
 // Config is an evaluated configuration. It does not change any more and is

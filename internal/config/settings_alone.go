@@ -36,6 +36,7 @@ func LoadSettings(o Options) (*Config, diag.List) {
 // again when the settings cannot be told.
 func (w *world) loadSettings() *Config {
 	c := &Config{world: w, Hosts: map[string]*Host{}}
+	w.settings = w.o.settings
 	if names, err := w.dir.configuration(); err == nil && len(names) == 0 {
 		c.Settings = w.evaluateSettings()
 		return c
@@ -74,11 +75,35 @@ func (w *world) declareForSettings() {
 	for _, body := range w.bodies {
 		content, _, _ := body.PartialContent(schema) // what else is there, or wrong, is not asked for
 		for _, b := range content.Blocks {
-			if b.Type == "proximity" && w.settings != nil {
+			switch {
+			case b.Type != "proximity" || w.settings == nil:
+				w.declareBlock(b)
+			case w.o.settings == nil:
 				w.say(declaredTwice(b.DefRange, w.settings.DefRange, "proximity"))
-				continue
 			}
-			w.declareBlock(b)
 		}
 	}
+}
+
+// LoadSettingsOf is LoadSettings with the block of another file: one that has a
+// proximity block, or right away what stands in one. It is read by
+// Options.ReadFile and may use the directory's variables and locals; what else
+// is in it does not count.
+func LoadSettingsOf(o Options, name string) (*Config, diag.List) {
+	o = o.complete()
+	content, err := o.ReadFile(name)
+	if err != nil {
+		return nil, diag.List{diag.Errorf(nil, "cannot read the file", "%q: %s", name, plainCause(err))}
+	}
+	file, problems := parseFile(name, content)
+	if file == nil || problems.HasErrors() {
+		return nil, problems
+	}
+	body := file.Body
+	found, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "proximity"}}})
+	if len(found.Blocks) == 1 {
+		body = found.Blocks[0].Body
+	}
+	o.settings = &hcl.Block{Type: "proximity", Body: body}
+	return LoadSettings(o)
 }

@@ -53,6 +53,7 @@ type fileState struct {
 	Objects []fileObject `json:"objects"`
 	Open    []fileIntent `json:"open,omitempty"`
 	Trail   *trailEnd    `json:"trail,omitempty"`
+	Moved   string       `json:"moved,omitempty"`
 }
 
 type fileObject struct {
@@ -99,7 +100,7 @@ type codec struct {
 }
 
 func (c codec) encode(s *State) ([]byte, error) {
-	file := fileState{Lineage: s.Lineage, Serial: s.Serial, Key: s.Key, Objects: []fileObject{}}
+	file := fileState{Lineage: s.Lineage, Serial: s.Serial, Key: s.Key, Objects: []fileObject{}, Moved: s.Moved}
 	if s.trail != (trailEnd{}) {
 		file.Trail = &s.trail
 	}
@@ -200,7 +201,7 @@ func (c codec) open(data []byte) (envelope, error) {
 }
 
 func (c codec) fromFile(file fileState) (*State, error) {
-	s := &State{Lineage: file.Lineage, Serial: file.Serial, Key: file.Key, Objects: map[addr.Addr]resource.Object{}}
+	s := &State{Lineage: file.Lineage, Serial: file.Serial, Key: file.Key, Objects: map[addr.Addr]resource.Object{}, Moved: file.Moved}
 	if file.Trail != nil {
 		s.trail = *file.Trail
 	}
