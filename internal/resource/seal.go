@@ -69,6 +69,33 @@ func (n *Nested) reveal(recorded, want cty.Value) cty.Value {
 	return cty.MapVal(set)
 }
 
+// HasSecret reports whether recorded attributes hold a sensitive value as it is:
+// a computed one, which could not be had again. Only an encrypted state may keep
+// them.
+func (b *Block) HasSecret(recorded cty.Value) bool {
+	for name, a := range b.Attrs {
+		if a.Role == Computed && a.Sensitive && !Attribute(recorded, name).IsNull() {
+			return true
+		}
+	}
+	return false
+}
+
+// WithoutSecrets returns recorded attributes without what HasSecret looks for, as
+// they may be shown.
+func (b *Block) WithoutSecrets(recorded cty.Value) cty.Value {
+	if !b.HasSecret(recorded) {
+		return recorded
+	}
+	set := recorded.AsValueMap()
+	for name, a := range b.Attrs {
+		if a.Role == Computed && a.Sensitive {
+			set[name] = cty.NullVal(a.Type)
+		}
+	}
+	return cty.ObjectVal(set)
+}
+
 // Text seals one string.
 func (s Sealer) Text(text string) string {
 	mac := hmac.New(sha256.New, s.Key)
