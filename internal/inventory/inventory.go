@@ -75,7 +75,7 @@ func (ask Ask) Observe(ctx context.Context, set providers.Set, desired []resourc
 			return nil
 		})
 	}
-	_ = g.Wait() // the errors are in failed, one for each host
+	_ = g.Wait()     // the errors are in failed, one for each host
 	isAnyUp := false // what lies on no host can always be looked at, and says nothing
 	for i, host := range hosts {
 		isAnyUp = isAnyUp || failed[i] == nil && host != resource.NoHost

@@ -210,7 +210,9 @@ func TestWhatWasAlteredIsRefused(t *testing.T) {
 	_, err = b.Unseal(append(bytes.Clone(sealed), 0))
 	require.Error(t, err)
 
-	fresh := func() *vault.Vault { return open(t, vault.Options{Recipients: []string{recipient}, Identities: identity}) }
+	fresh := func() *vault.Vault {
+		return open(t, vault.Options{Recipients: []string{recipient}, Identities: identity})
+	}
 	header := b.Header()
 	for i := range header {
 		if read, err := fresh().Open(flipped(header, i, 1<<(i%8))); err == nil { // white space around the armor does not count
