@@ -25,11 +25,11 @@ const (
 // box seals with a key of its own.
 type box struct {
 	header []byte
-	key    key
-	to     age.Recipient // whose secret half key is
+	keys   []key         // the first one seals; the others did before
+	to     age.Recipient // whose secret half the first key is
 }
 
-// Header returns the box's key, encrypted for those who may read.
+// Header returns the box's keys, encrypted for those who may read.
 func (b *box) Header() []byte { return bytes.Clone(b.header) }
 
 // Seal encrypts a text of any length; equal texts come out different.
@@ -46,7 +46,11 @@ var errAltered = errors.New("it was altered after it was encrypted, is only a pa
 
 // Unseal returns what was sealed, or an error when it is not just that.
 func (b *box) Unseal(sealed []byte) ([]byte, error) {
-	plain, err := decrypt(sealed, b.key)
+	identities := make([]age.Identity, len(b.keys))
+	for i, k := range b.keys {
+		identities[i] = k
+	}
+	plain, err := decrypt(sealed, identities...)
 	if err != nil {
 		return nil, errAltered
 	}
@@ -56,56 +60,57 @@ func (b *box) Unseal(sealed []byte) ([]byte, error) {
 // New returns a box with a key of its own, written for the vault's passphrase
 // or recipients. Recipients of whom no identity is at hand are refused: what is
 // written would be lost for who wrote it.
-func (v *Vault) New() (state.Box, error) {
-	b, err := v.newBox()
-	if err != nil {
-		return nil, err
-	}
-	return b, v.seal(b)
-}
+func (v *Vault) New() (state.Box, error) { return v.renewed(nil) }
 
-func (v *Vault) newBox() (*box, error) {
-	for _, to := range v.lock {
-		if _, isHybrid := to.(*age.HybridRecipient); !isHybrid {
-			k, err := age.GenerateX25519Identity()
-			if err != nil {
-				return nil, fmt.Errorf("encryption: %w", err)
-			}
-			return &box{key: k, to: k.Recipient()}, nil
-		}
-	}
-	// Who chose keys that quantum computers do not break wants that of the
-	// content too.
-	k, err := age.GenerateHybridIdentity()
+// renewed returns a box with a new key that also opens what older keys sealed.
+func (v *Vault) renewed(older []key) (*box, error) {
+	k, err := v.newKey()
 	if err != nil {
 		return nil, fmt.Errorf("encryption: %w", err)
 	}
-	return &box{key: k, to: k.Recipient()}, nil
+	b := &box{keys: append([]key{k}, older...), to: recipientOf(k)}
+	if b.header, err = v.header(b.keys); err != nil {
+		return nil, err
+	}
+	v.note(b.header, b)
+	return b, nil
 }
 
-// seal writes the header of a box and notes the box.
-func (v *Vault) seal(b *box) error {
-	text := readersLine + v.readers + "\n" + b.key.String() + "\n"
-	header, err := encrypt([]byte(text), v.lock...)
+// newKey returns a key that quantum computers do not break when the recipients
+// have such: who chose them wants that of the content too.
+func (v *Vault) newKey() (key, error) {
+	for _, to := range v.lock {
+		if _, isHybrid := to.(*age.HybridRecipient); isHybrid {
+			return age.GenerateHybridIdentity()
+		}
+	}
+	return age.GenerateX25519Identity()
+}
+
+// header returns keys, encrypted for those who may read.
+func (v *Vault) header(keys []key) ([]byte, error) {
+	text := []byte(readersLine + v.readers + "\n")
+	for _, k := range keys {
+		text = append(text, k.String()+"\n"...)
+	}
+	sealed, err := encrypt(text, v.lock...)
 	if err != nil {
-		return fmt.Errorf("encryption: the recipients cannot be combined (post-quantum ones only with each other): %w", err)
+		return nil, fmt.Errorf("encryption: the recipients cannot be combined (post-quantum ones only with each other): %w", err)
 	}
 	if v.readers != passphraseReader {
-		if _, err := decrypt(header, v.keys...); err != nil {
-			return ErrShutOut{}
+		if _, err := decrypt(sealed, v.keys...); err != nil {
+			return nil, ErrShutOut{}
 		}
 	}
 	var armored bytes.Buffer
 	w := armor.NewWriter(&armored)
-	if _, err := w.Write(header); err != nil {
-		return fmt.Errorf("encryption: %w", err)
+	if _, err := w.Write(sealed); err != nil {
+		return nil, fmt.Errorf("encryption: %w", err)
 	}
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("encryption: %w", err)
+		return nil, fmt.Errorf("encryption: %w", err)
 	}
-	b.header = armored.Bytes()
-	v.note(armored.Bytes(), b)
-	return nil
+	return armored.Bytes(), nil
 }
 
 func (v *Vault) note(header []byte, b *box) {
@@ -115,9 +120,9 @@ func (v *Vault) note(header []byte, b *box) {
 }
 
 // Open returns the box of a header. One that was written for others than the
-// vault writes for, or for its old passphrase, gets a new header: what is written
-// from now on is for those who may read now. The key stays the same, so that
-// what the box sealed before can be read.
+// vault writes for, or for its old passphrase, comes with a new header and a new
+// key: what is written from now on can be read only by those who may read now,
+// whatever others kept. What was sealed before can be read with it all the same.
 func (v *Vault) Open(header []byte) (state.Box, error) {
 	v.mu.Lock()
 	b, known := v.boxes[string(header)]
@@ -129,15 +134,16 @@ func (v *Vault) Open(header []byte) (state.Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, readers, err := parseBox(text)
+	keys, readers, err := parseKeys(text)
 	if err != nil {
 		return nil, err
 	}
-	b.header = bytes.Clone(header)
 	if isOld || readers != v.readers {
-		if err := v.seal(b); err != nil {
+		if b, err = v.renewed(keys); err != nil {
 			return nil, err
 		}
+	} else {
+		b = &box{header: bytes.Clone(header), keys: keys, to: recipientOf(keys[0])}
 	}
 	v.note(header, b)
 	return b, nil
@@ -172,22 +178,28 @@ func (v *Vault) unlock(header []byte) (text []byte, isOld bool, err error) {
 // errHeader also covers what asks for more work than it is worth.
 var errHeader = errors.New("the encrypted key was altered, is only a part, or asks for more than 1 GiB of memory to be opened")
 
-// parseBox reads what a header holds.
-func parseBox(text []byte) (b *box, readers string, err error) {
-	first, rest, _ := strings.Cut(string(text), "\n")
-	readers, isNamed := strings.CutPrefix(first, readersLine)
-	k, err := parseIdentity(strings.TrimSpace(rest))
-	if err != nil || !isNamed {
+// parseKeys reads what a header holds.
+func parseKeys(text []byte) (keys []key, readers string, err error) {
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	readers, isNamed := strings.CutPrefix(lines[0], readersLine)
+	if !isNamed || len(lines) < 2 {
 		return nil, "", errHeader
 	}
-	b = &box{key: k}
-	switch k := k.(type) {
-	case *age.X25519Identity:
-		b.to = k.Recipient()
-	case *age.HybridIdentity:
-		b.to = k.Recipient()
+	for _, line := range lines[1:] {
+		k, err := parseIdentity(line)
+		if err != nil {
+			return nil, "", errHeader
+		}
+		keys = append(keys, k)
 	}
-	return b, readers, nil
+	return keys, readers, nil
+}
+
+func recipientOf(k key) age.Recipient {
+	if hybrid, ok := k.(*age.HybridIdentity); ok {
+		return hybrid.Recipient()
+	}
+	return k.(*age.X25519Identity).Recipient() // there is no third sort: see parseIdentity
 }
 
 func encrypt(plain []byte, to ...age.Recipient) ([]byte, error) {

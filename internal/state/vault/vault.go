@@ -2,10 +2,10 @@
 // a passphrase, or for the recipients whose keys may read it. It owns how keys
 // are written and found, and nothing of what is encrypted.
 //
-// The words: a box is one encrypted body with a key of its own; its header is
-// that key, encrypted for the people who may read the body. What a box seals is
-// encrypted by the box's key, so that only a header costs the work that slows
-// down the guessing of passphrases.
+// The words: a box is what encrypts one body, with a key of its own; its header
+// is that key, encrypted for the people who may read the body. So only a header
+// costs the work that slows down the guessing of passphrases, and what is added to
+// a body later needs nobody's key but the box's.
 package vault
 
 import (

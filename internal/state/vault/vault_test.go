@@ -147,11 +147,21 @@ func TestAnOldPassphraseOpensAndIsLeftBehind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "kept", string(plain))
 
+	more, err := rotated.Seal([]byte("new"))
+	require.NoError(t, err)
+	_, err = before.Unseal(more)
+	require.Error(t, err, "who kept the old key reads nothing new")
+
 	_, err = open(t, vault.Options{Passphrase: "the old passphrase"}).Open(rotated.Header())
 	require.ErrorContains(t, err, "the passphrase does not open it")
 	again, err := open(t, vault.Options{Passphrase: passphrase, OldPassphrase: "the old passphrase"}).Open(rotated.Header())
 	require.NoError(t, err)
 	require.Equal(t, rotated.Header(), again.Header(), "written anew once, not each time")
+	for text, sealed := range map[string][]byte{"kept": sealed, "new": more} {
+		plain, err = again.Unseal(sealed)
+		require.NoError(t, err)
+		require.Equal(t, text, string(plain))
+	}
 }
 
 func TestAHeaderFollowsTheReaders(t *testing.T) {
