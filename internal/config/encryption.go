@@ -22,6 +22,9 @@ const (
 	IdentityFileEnv = "PROXIMITY_IDENTITY_FILE"
 )
 
+// EncryptionHint is what to add to files that say nothing of encryption.
+const EncryptionHint = "proximity {\n  encryption { passphrase = env(\"" + PassphraseEnv + "\") }\n}"
+
 // Encryption is what state and plan files are encrypted with.
 type Encryption struct {
 	Passphrase    Secret
@@ -29,6 +32,14 @@ type Encryption struct {
 	Recipients    []string // who may read; never together with Passphrase
 	Identities    Secret   // the content of the identity file
 	Range         hcl.Range
+}
+
+// where returns the place of the block; nil: the environment said it all.
+func (e *Encryption) where() *hcl.Range {
+	if e.Range.Filename == "" {
+		return nil
+	}
+	return &e.Range
 }
 
 // KeyChecks say what is wrong with a key, as resource.Attr.Check does.
@@ -76,6 +87,20 @@ func (w *world) evaluateEncryption(blocks hcl.Blocks) *Encryption {
 	return e
 }
 
+// EncryptionOfEnvironment returns what an encryption block without a word would
+// say; nil when the environment says nothing.
+func EncryptionOfEnvironment(o Options) (*Encryption, diag.List) {
+	w := newWorld(withDefaults(o), &directory{})
+	_, hasPassphrase := w.o.LookupEnv(PassphraseEnv)
+	_, hasFile := w.o.LookupEnv(IdentityFileEnv)
+	if !hasPassphrase && !hasFile {
+		return nil, nil
+	}
+	e := &Encryption{}
+	w.checkKeys(e, &body{}, w.encryptionSchema().Value(nil))
+	return e, w.problems
+}
+
 func textOf(v cty.Value) string {
 	if v.IsNull() {
 		return ""
@@ -89,7 +114,7 @@ func (w *world) checkKeys(e *Encryption, b *body, v cty.Value) {
 		if written := b.attrs[name]; written != nil {
 			return &written.at
 		}
-		return &e.Range
+		return e.where()
 	}
 	file := resource.Text(v, "identity_file")
 	if file == "" {
@@ -111,7 +136,7 @@ func (w *world) checkKeys(e *Encryption, b *body, v cty.Value) {
 		w.say(diag.Errorf(at("recipients"), "recipients is not valid", "there is none, so nobody could read the state").
 			WithHint(`recipients = ["age1…"]   # age-keygen -y FILE`))
 	case !saysRecipients && file == "":
-		w.say(diag.Errorf(&e.Range, "encryption has no key", "it says neither passphrase nor recipients, and %s is not set", PassphraseEnv).
+		w.say(diag.Errorf(e.where(), "encryption has no key", "it says neither passphrase nor recipients, and %s is not set", PassphraseEnv).
 			WithHint("encryption { passphrase = env(%q) }", PassphraseEnv))
 	}
 	if b.attrs["old_passphrase"] != nil && e.OldPassphrase.Empty() {
@@ -193,10 +218,9 @@ func (w *world) requireEncryption(e *Encryption) {
 	if e != nil {
 		return
 	}
-	line := fmt.Sprintf("  encryption { passphrase = env(%q) }", PassphraseEnv)
-	hint := "proximity {\n" + line + "\n}"
+	hint := EncryptionHint
 	if w.settings != nil {
-		hint = line + "   # in the proximity block"
+		hint = fmt.Sprintf("encryption { passphrase = env(%q) }   # in the proximity block", PassphraseEnv)
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(w.blocks), addr.Compare) {
 		if b := w.blocks[a]; b.kind.Schema.KeepsSecret() {

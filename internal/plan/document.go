@@ -26,6 +26,8 @@ type Document struct {
 	Changes     []DocumentChange   `json:"changes"`
 	Diagnostics []DocumentDiagnose `json:"diagnostics,omitempty"`
 	Kept        int                `json:"kept"`
+	// Seen are the digests of what was there, by the addresses of the changes.
+	Seen map[string]string `json:"seen,omitempty"`
 }
 
 // DocumentChange is one change as plain data. The edits of a create list every
@@ -80,7 +82,11 @@ type DocumentDiagnose struct {
 func (p *Plan) Document(kinds map[string]*resource.Kind, seal resource.Sealer) Document {
 	doc := Document{Version: DocumentVersion, Base: p.Base, Kept: p.Kept, Changes: []DocumentChange{}}
 	for i := range p.Changes {
-		doc.Changes = append(doc.Changes, p.documentChange(&p.Changes[i], kinds, seal))
+		c := &p.Changes[i]
+		doc.Changes = append(doc.Changes, p.documentChange(c, kinds, seal))
+		if c.Seen.Digest != "" {
+			doc.see(c.Addr, c.Seen.Digest)
+		}
 	}
 	for _, d := range p.Diagnostics {
 		plain := DocumentDiagnose{Severity: d.Severity.String(), Summary: d.Summary, Detail: d.Detail, Hint: d.Hint}
@@ -90,6 +96,13 @@ func (p *Plan) Document(kinds map[string]*resource.Kind, seal resource.Sealer) D
 		doc.Diagnostics = append(doc.Diagnostics, plain)
 	}
 	return doc
+}
+
+func (d *Document) see(a addr.Addr, digest string) {
+	if d.Seen == nil {
+		d.Seen = map[string]string{}
+	}
+	d.Seen[a.String()] = digest
 }
 
 func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal resource.Sealer) DocumentChange {
@@ -231,9 +244,9 @@ func documentValue(v cty.Value, sensitive bool, seal resource.Sealer) *DocumentV
 }
 
 // Fingerprint is equal for two plans that would do the same. Diagnostics do
-// not count.
+// not count, nor do digests: what else was changed does not make a plan another.
 func (d Document) Fingerprint() string {
-	d.Diagnostics, d.Kept, d.Changes = nil, 0, slices.Clone(d.Changes)
+	d.Diagnostics, d.Kept, d.Seen, d.Changes = nil, 0, nil, slices.Clone(d.Changes)
 	for i := range d.Changes {
 		d.Changes[i].Keeps = nil // nothing is done about them
 	}
