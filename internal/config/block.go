@@ -29,6 +29,7 @@ type block struct {
 	life      resource.Lifecycle
 	written   map[string]hcl.Range // by path: what Resource.At will be
 
+	repeated   bool // it has for_each or count, and instances by key
 	needy      bool // something in it refers to other resources
 	madeAnyhow bool // from something that this version cannot do, which was reported
 
@@ -43,8 +44,12 @@ type instance struct {
 	key, value cty.Value // each.key and each.value, or count.index and nothing
 }
 
-// repeated reports whether the block has instances by key.
-func (b *block) repeated() bool { return b.forEach != nil || b.count != nil }
+// repeats reports whether a body says for_each or count, before anything in it is
+// looked at: what stands before it may refer to its instances.
+func repeats(from hcl.Body) bool {
+	content, _, _ := from.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "for_each"}, {Name: "count"}}})
+	return len(content.Attributes) > 0 // what is wrong with it is said when it is compiled
+}
 
 // metaArguments are what every block of a kind may have beside its schema; what
 // lies on no host cannot say which.

@@ -147,7 +147,7 @@ func (w *world) checkKeys(e *Encryption, b *body, v cty.Value) {
 			w.say(diag.Errorf(at("recipients"), "recipients is not valid", "%s", why).WithHint(`recipients = ["age1…"]   # age-keygen -y FILE`))
 		}
 	}
-	w.warnOfClearPassphrase(b)
+	w.warnOfClearPassphrase(b, e)
 }
 
 func (w *world) checkPassphrase(name string, s Secret, at *hcl.Range) {
@@ -163,11 +163,14 @@ func check(by func(string) string, text string) string {
 	return by(text)
 }
 
-func (w *world) warnOfClearPassphrase(b *body) {
-	for _, name := range []string{"passphrase", "old_passphrase"} {
-		if written := b.attrs[name]; written != nil && w.isLiteral(written.expression) {
-			w.say(diag.Warningf(&written.at, "secret in clear text", "the %s that encrypts state stands in the file", name).
-				WithHint("%s = env(%q)", name, PassphraseEnv))
+func (w *world) warnOfClearPassphrase(b *body, e *Encryption) {
+	for _, one := range []struct {
+		name, env string
+		text      Secret
+	}{{"passphrase", PassphraseEnv, e.Passphrase}, {"old_passphrase", "OLD_PASSPHRASE", e.OldPassphrase}} {
+		if written := b.attrs[one.name]; written != nil && !one.text.Empty() && isLiteral(written.expression) {
+			w.say(diag.Warningf(&written.at, "secret in clear text", "the %s of state stands in the file", one.name).
+				WithHint("%s = env(%q)", one.name, one.env))
 		}
 	}
 }

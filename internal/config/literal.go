@@ -24,13 +24,13 @@ func (c *Config) ClearSecrets() []diag.Place {
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.hosts)) {
 		h := w.hosts[name]
-		found = append(found, w.literalsIn(h.body, h.schema, "host."+name)...)
+		found = append(found, literalsIn(h.body, h.schema, "host."+name)...)
 	}
 	for _, b := range w.inOrder() {
-		found = append(found, w.literalsIn(b.body, &b.kind.Schema, b.addr.String())...)
+		found = append(found, literalsIn(b.body, &b.kind.Schema, b.addr.String())...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.outputs)) {
-		if o := w.outputs[name]; o.sensitive && o.value != nil && w.isLiteral(o.value) {
+		if o := w.outputs[name]; o.sensitive && o.value != nil && isLiteral(o.value) {
 			found = append(found, diag.Place{Text: "the value of output " + name, Range: o.value.at})
 		}
 	}
@@ -44,18 +44,18 @@ func says(v cty.Value) bool {
 }
 
 // literalsIn returns the attributes of a body that are sensitive and written out.
-func (w *world) literalsIn(b *body, schema *resource.Block, where string) []diag.Place {
+func literalsIn(b *body, schema *resource.Block, where string) []diag.Place {
 	var found []diag.Place
 	if b == nil {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.attrs)) {
-		if a := b.attrs[name]; schema.Attrs[name].Sensitive && w.isLiteral(a.expression) {
+		if a := b.attrs[name]; schema.Attrs[name].Sensitive && isLiteral(a.expression) {
 			found = append(found, diag.Place{Text: name + " of " + where, Range: a.at})
 		}
 	}
 	for _, s := range b.sections {
-		found = append(found, w.literalsIn(s.body, &schema.Blocks[s.name].Block, where)...)
+		found = append(found, literalsIn(s.body, &schema.Blocks[s.name].Block, where)...)
 	}
 	return found
 }
@@ -82,7 +82,7 @@ func (w *world) literalCalls() []diag.Place {
 // isLiteral reports whether an expression says its value by itself: it refers to
 // nothing, and does not ask the environment. What it reads from files of the
 // configuration is among the Sources as well.
-func (w *world) isLiteral(e *expression) bool {
+func isLiteral(e *expression) bool {
 	return len(e.uses) == 0 && !e.broken && isWrittenOut(e.expr)
 }
 

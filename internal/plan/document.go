@@ -117,6 +117,9 @@ func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal r
 		return out // recorded by a version that knew more kinds
 	}
 	out.Lasting = kind.Lasting
+	if kind.Hostless {
+		out.Host, out.ID = "", ""
+	}
 	if kind.ID != nil && p.Base.Serial == 0 {
 		out.ID = "" // it follows from the lineage, and a state that was never saved has none yet
 	}
@@ -125,7 +128,7 @@ func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal r
 	if isWhole {
 		edits = leaves(nil, &kind.Schema, c.After.Want)
 	}
-	for _, e := range edits {
+	for _, e := range slices.Concat(edits, c.renewed(kind)) {
 		out.Edits = append(out.Edits, documentEdits(kind, e, seal)...)
 	}
 	if isWhole { // nothing is there yet that an edit could have an effect on
@@ -134,6 +137,28 @@ func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal r
 		}
 	}
 	return out
+}
+
+// renewed returns an edit for each computed value that the change makes anew.
+func (c *Change) renewed(kind *resource.Kind) []resource.Edit {
+	var edits []resource.Edit
+	for _, name := range kind.Schema.AttrNames() {
+		a := kind.Schema.Attrs[name]
+		if !c.renews(a) {
+			continue
+		}
+		e := resource.Edit{Path: resource.Path{name}, Old: cty.NullVal(a.Type), New: cty.UnknownVal(a.Type), Sensitive: a.Sensitive, Cause: resource.Config}
+		if c.Action != Create {
+			e.Old, e.Verdict = c.Seen.Object.Attr(name), resource.Verdict{Effect: resource.Live}
+		}
+		edits = append(edits, e)
+	}
+	return edits
+}
+
+// renews reports whether the change makes a value of the attribute anew.
+func (c *Change) renews(a *resource.Attr) bool {
+	return a.Renewed && (c.Action == Create || c.Action == Replace || c.Action == Update && c.Effect() > resource.Record)
 }
 
 // documentEdits turns one edit into plain data; one that adds or removes a
