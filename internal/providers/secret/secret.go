@@ -26,12 +26,12 @@ func Kind() *resource.Kind {
 		Schema: resource.Block{
 			Doc: "A random value that is made once and kept encrypted. It needs an `encryption` block",
 			Attrs: map[string]*resource.Attr{
-				"length": {Doc: "how many characters it has, 8 to 1024", Type: cty.Number, AtCreate: true,
+				"length": {Doc: "How many characters it has, 8 to 1024; 24 unless said otherwise", Type: cty.Number, AtCreate: true,
 					Default: cty.NumberIntVal(usualLength), Check: checkLength},
-				"alphabet": {Doc: "the characters it is made of, at least two: visible ones of ASCII, each once", Type: cty.String, AtCreate: true,
+				"alphabet": {Doc: "The characters it is made of, at least two: visible ones of ASCII, each once", Type: cty.String, AtCreate: true,
 					Default: cty.StringVal(usualAlphabet), Check: checkAlphabet},
-				"rotate": {Doc: "any text, such as a month: when it changes, a new value is made", Type: cty.String, AtCreate: true},
-				"value":  {Doc: "the value", Type: cty.String, Role: resource.Computed, Sensitive: true, Renewed: true},
+				"rotate": {Doc: "Any text, such as a month: when it changes, a new value is made", Type: cty.String, AtCreate: true},
+				"value":  {Doc: "The value; sensitive", Type: cty.String, Role: resource.Computed, Sensitive: true, Renewed: true},
 			},
 		},
 		ID:    func(_ string, a addr.Addr) string { return a.String() },
