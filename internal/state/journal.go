@@ -97,7 +97,7 @@ func (c codec) isTorn(line []byte, at int, hasEnd bool) bool {
 	case hasEnd:
 		return others > 0 && (zeros > 1 || zeros == 1 && line[0] == 0 && at%sector == sector-1)
 	case others == 1:
-		return (at+len(line))%sector == 0
+		return zeros == 0 && at%sector == sector-1
 	}
 	_, err := c.decodeLine(line[:max(0, len(line)-1)])
 	return err != nil
