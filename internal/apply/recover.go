@@ -49,7 +49,7 @@ func Recover(ctx context.Context, session *state.Session, set providers.Set, kin
 	}
 	for _, s := range all {
 		if !s.Open {
-			if err := session.Done(context.WithoutCancel(ctx), s.Intent.Seq, s.Intent.Addr, s.Object); err != nil {
+			if err := session.Settled(context.WithoutCancel(ctx), s.Intent.Seq, s.Intent.Addr, s.Object, s.Text); err != nil {
 				return err
 			}
 		}

@@ -77,6 +77,12 @@ func (a *app) openStore() (state.Store, error) {
 	return localStore(), nil
 }
 
+// openState returns the place of the state and what is needed to read it.
+func (a *app) openState() (state.Store, state.Options, error) {
+	vault, err := a.vaultAtHand()
+	return localStore(), state.Options{Kinds: kindsByName(), Vault: vault}, err
+}
+
 // localStore keeps state in the working directory.
 func localStore() state.Store { return local.New(".") }
 

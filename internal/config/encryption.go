@@ -91,9 +91,9 @@ func (w *world) evaluateEncryption(blocks hcl.Blocks) *Encryption {
 // say; nil when the environment says nothing.
 func EncryptionOfEnvironment(o Options) (*Encryption, diag.List) {
 	w := newWorld(withDefaults(o), &directory{})
-	_, hasPassphrase := w.o.LookupEnv(PassphraseEnv)
-	_, hasFile := w.o.LookupEnv(IdentityFileEnv)
-	if !hasPassphrase && !hasFile {
+	passphrase, _ := w.o.LookupEnv(PassphraseEnv)
+	file, _ := w.o.LookupEnv(IdentityFileEnv)
+	if passphrase == "" && file == "" {
 		return nil, nil
 	}
 	e := &Encryption{}

@@ -161,6 +161,25 @@ func (c *Change) renews(a *resource.Attr) bool {
 	return a.Renewed && (c.Action == Create || c.Action == Replace || c.Action == Update && c.Effect() > resource.Record)
 }
 
+// Told returns what a change does to its resource as it is kept for later
+// readers: nothing sensitive, not even sealed, and no values that nobody asked
+// for.
+func (p *Plan) Told(c *Change, kinds map[string]*resource.Kind) []DocumentEdit {
+	var told []DocumentEdit
+	for _, e := range p.documentChange(c, kinds, resource.Sealer{}).Edits {
+		if e.Default {
+			continue
+		}
+		for _, v := range []*DocumentValue{e.Old, e.New} {
+			if v != nil {
+				v.Sealed = ""
+			}
+		}
+		told = append(told, e)
+	}
+	return told
+}
+
 // documentEdits turns one edit into plain data; one that adds or removes a
 // whole block becomes one for each attribute that the block sets.
 func documentEdits(kind *resource.Kind, e resource.Edit, seal resource.Sealer) []DocumentEdit {
