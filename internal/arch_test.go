@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/addr", "internal/calendar", "internal/diag", "internal/graph"},
 	{"internal/resource"},
 	{"internal/providers", "internal/providers/proxmox/pve", "internal/state"},
-	{"internal/plan", "internal/providers/proxmox", "internal/providers/providertest", "internal/state/local", "internal/state/statetest"},
+	{"internal/plan", "internal/providers/proxmox", "internal/providers/providertest", "internal/providers/secret", "internal/state/local", "internal/state/statetest", "internal/state/vault"},
 	{"internal/config", "internal/inventory", "internal/apply"},
 	{"internal/ui"},
 	{"internal/cli"},

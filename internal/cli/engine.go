@@ -24,11 +24,12 @@ type engine struct {
 	kinds      map[string]*resource.Kind
 	hosts      providers.Set
 	store      state.Store
+	vault      state.Vault // nil: nothing is encrypted
 	close      func()
 }
 
 // options are what reading and writing the state takes.
-func (e *engine) options() state.Options { return state.Options{Kinds: e.kinds} }
+func (e *engine) options() state.Options { return state.Options{Kinds: e.kinds, Vault: e.vault} }
 
 // proposal is a plan together with the plain data that people see of it.
 type proposal struct {
