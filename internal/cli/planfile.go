@@ -13,6 +13,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/proximity-cli/proximity/internal/config"
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/plan"
 )
 
@@ -43,7 +44,10 @@ func writePlanFile(name string, f planFile) error {
 	if err != nil {
 		return fmt.Errorf("plan file %q: %w", name, err)
 	}
-	if err := renameio.WriteFile(name, append(text, '\n'), 0o600, renameio.IgnoreUmask()); err != nil {
+	err = failpoint.Around("cli: write a plan file", func() error {
+		return renameio.WriteFile(name, append(text, '\n'), 0o600, renameio.IgnoreUmask())
+	})
+	if err != nil {
 		return fmt.Errorf("plan file %q: %w", name, err)
 	}
 	return nil
