@@ -1,0 +1,180 @@
+package main_test
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var everywhere = flag.Bool("everywhere", false, "kill every scenario each time it reaches a point, not each point once")
+
+// played is a scenario that was carried out once without dying.
+type played struct {
+	scenario
+	ready   stage    // before the kill; only copied
+	reached []string // points, in their order
+	state   kept     // before
+	world   census   // as all has to be in the end
+	files   []string // likewise
+}
+
+// TestEveryFailpoint kills the program once at every point of
+// internal/failpoint/points.txt, in the shortest scenario that reaches it. What
+// a person types next has to bring all in order.
+func TestEveryFailpoint(t *testing.T) {
+	points := listedPoints(t)
+	all := playAll(t, buildWithFailpoints(t))
+	var toll toll
+	t.Run("kill", func(t *testing.T) {
+		for _, d := range deaths(t, points, all) {
+			t.Run(d.name(), func(t *testing.T) {
+				t.Parallel()
+				toll.kills.Add(1)
+				require.NoError(t, d.suffer(t.TempDir(), &toll))
+			})
+		}
+	})
+	t.Logf("report: failpoints: %d points, each killed at least once: %d kills in %d scenarios, %s", len(points), toll.kills.Load(), len(all), &toll)
+}
+
+func listedPoints(t *testing.T) []string {
+	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "failpoint", "points.txt"))
+	require.NoError(t, err)
+	points := strings.Split(strings.TrimSpace(string(text)), "\n")
+	require.Greater(t, len(points), 50, "the list is too short")
+	return points
+}
+
+func buildWithFailpoints(t *testing.T) string {
+	bin := filepath.Join(t.TempDir(), "proximity")
+	cmd := exec.Command("go", "build", "-tags", "failpoint", "-o", bin, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return bin
+}
+
+// playAll carries out every scenario once.
+func playAll(t *testing.T, bin string) []*played {
+	scenarios, err := readScenarios("testdata/kills/*.txtar")
+	require.NoError(t, err)
+	require.NotEmpty(t, scenarios)
+	all := make([]*played, len(scenarios))
+	home := t.TempDir()
+	t.Run("play", func(t *testing.T) {
+		for i, s := range scenarios {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				p, err := play(s, stage{bin: bin, dir: filepath.Join(home, s.name)})
+				require.NoError(t, err)
+				all[i] = p
+			})
+		}
+	})
+	return slices.DeleteFunc(all, func(p *played) bool { return p == nil }) // those that failed, and were not asked for
+}
+
+func play(s scenario, at stage) (*played, error) {
+	p := &played{scenario: s, ready: at}
+	err := os.MkdirAll(at.dir, 0o700)
+	if err == nil {
+		err = s.prepare(at)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("before: %w", err)
+	}
+	if p.state, err = readKept(at.dir, &toll{}); err != nil {
+		return nil, err
+	}
+	calm := stage{bin: at.bin, dir: at.dir + "-calm"}
+	if err := os.CopyFS(calm.dir, os.DirFS(at.dir)); err != nil {
+		return nil, err
+	}
+	if p.reached, err = calm.trace(s.kill...); err != nil {
+		return nil, err
+	}
+	if err := calm.play(s.after); err != nil {
+		return nil, fmt.Errorf("without a kill: %w", err)
+	}
+	world, err := look(calm.dir, "lab")
+	p.world, p.files = count(world), namesIn(calm.dir)
+	return p, errors.Join(err, p.world.against(p.world, &toll{}))
+}
+
+// namesIn returns the names of the files in a directory.
+func namesIn(dir string) (names []string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// death is a kill of a scenario at a point, when it is reached for the n-th time.
+type death struct {
+	*played
+	point string
+	n     int
+}
+
+func (d death) name() string { return fmt.Sprintf("%s/%s_%d", d.played.name, d.point, d.n) }
+
+// deaths are all that are to be suffered: of each point the one in the shortest
+// scenario, or all there are. A point that is never reached fails the test.
+func deaths(t *testing.T, points []string, all []*played) (list []death) {
+	slices.SortFunc(all, func(a, b *played) int { return cmp.Compare(len(a.reached), len(b.reached)) })
+	for _, point := range points {
+		found := false
+		for _, p := range all {
+			n := 0
+			for _, reached := range p.reached {
+				if reached != point || found && !*everywhere {
+					continue
+				}
+				n, found = n+1, true
+				list = append(list, death{p, point, n})
+			}
+		}
+		if !found {
+			t.Errorf("no scenario of testdata/kills reaches the point %q: write one", point)
+		}
+	}
+	return list
+}
+
+// suffer kills the program, types what comes after, and compares with a run that
+// was not killed.
+func (d death) suffer(dir string, l *toll) error {
+	at := stage{bin: d.ready.bin, dir: dir}
+	if err := os.CopyFS(dir, os.DirFS(d.ready.dir)); err != nil {
+		return err
+	}
+	if err := at.die(d.point, d.n, d.kill...); err != nil {
+		return err
+	}
+	dead, err := readKept(dir, l)
+	if err := errors.Join(err, dead.notBefore(d.state, l)); err != nil {
+		return fmt.Errorf("after the kill: %w", err)
+	}
+	if err := at.play(d.after); err != nil {
+		return fmt.Errorf("after the kill: %w", err)
+	}
+	alive, err := readKept(dir, l)
+	if err := errors.Join(err, alive.notBefore(dead, l)); err != nil {
+		return err
+	}
+	if names := namesIn(dir); !slices.Equal(names, d.files) {
+		err = fmt.Errorf("there are the files %q, not %q", names, d.files)
+	}
+	world, lookErr := look(dir, "lab")
+	return errors.Join(err, lookErr, count(world).against(d.world, l))
+}

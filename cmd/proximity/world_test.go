@@ -1,0 +1,195 @@
+package main_test
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/proximity-cli/proximity/internal/pvesim"
+)
+
+// toll counts what went wrong in runs that were killed.
+type toll struct{ kills, orphans, duplicates, torn, back atomic.Int64 }
+
+func (l *toll) String() string {
+	return fmt.Sprintf("%d orphans, %d duplicates, %d torn files, serial back %d times",
+		l.orphans.Load(), l.duplicates.Load(), l.torn.Load(), l.back.Load())
+}
+
+// simulated is where the cluster of a host is kept.
+func simulated(dir, host string) string { return filepath.Join(dir, ".proximity", "sim", host) }
+
+// look returns what there is on a simulated cluster once nothing is at work.
+func look(dir, host string) (pvesim.World, error) {
+	sim, err := pvesim.Open(pvesim.Options{Dir: simulated(dir, host), Speed: 1000})
+	if err != nil {
+		return pvesim.World{}, err
+	}
+	world := sim.World()
+	for len(world.Running) > 0 { // its time runs fast now
+		world = sim.World()
+	}
+	return world, sim.Close()
+}
+
+// census is what a world has, in words that are the same for two worlds of
+// equal content: without numbers, times and names that are drawn.
+type census struct {
+	ours   map[string]int // containers of ours, by address
+	strays []string       // what belongs to nobody, or is only half there
+	lines  []string       // all of it
+}
+
+var drawn = regexp.MustCompile(`"(lineage|nonce)\\*":\\*"[^"]*"|hwaddr=[0-9A-F:]+|(vm|subvol|base)-\d+-disk-\d+`)
+
+var marked = regexp.MustCompile(`<!-- proximity (\{.*\}) -->`)
+
+func count(w pvesim.World) census {
+	c := census{ours: map[string]int{}}
+	names := map[string]string{}
+	for _, id := range slices.Sorted(maps.Keys(w.Guests)) {
+		g := w.Guests[id]
+		name := addressOf(g.Config["description"])
+		if name != "" {
+			c.ours[name]++
+		}
+		names[fmt.Sprint(id)] = cmp.Or(name, fmt.Sprint(id))
+		if lock := g.Config["lock"]; lock != "" || len(g.Snaps) > 0 {
+			c.strays = append(c.strays, fmt.Sprintf("guest %d (%s) is left with lock %q, snapshots %v", id, name, lock, g.Snaps))
+		}
+		c.add(cmp.Or(name, fmt.Sprint(id)), g.Node, g.Running, g.Pool, g.Config, g.Pending)
+	}
+	for key, v := range w.Volumes {
+		_, isOwned := w.Guests[v.VMID]
+		if v.Content == "rootdir" && !isOwned {
+			c.strays = append(c.strays, "volume "+key+" is of no guest")
+		}
+		c.add("volume", drawn.ReplaceAllString(key, "disk"), v.Content, v.Size, names[fmt.Sprint(v.VMID)])
+	}
+	for id, job := range w.Jobs {
+		job = maps.Clone(job)
+		job["vmid"] = inNames(job["vmid"], names)
+		if addressOf(job["comment"]) != "" {
+			id = addressOf(job["comment"])
+			delete(job, "id")
+		}
+		c.add("job", id, job)
+	}
+	for id, members := range w.Pools {
+		c.add("pool", id, len(members))
+	}
+	slices.Sort(c.lines)
+	return c
+}
+
+func (c *census) add(parts ...any) {
+	text, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // it is plain data
+	}
+	c.lines = append(c.lines, drawn.ReplaceAllString(string(text), "drawn"))
+}
+
+// addressOf returns the address in our marker, or "".
+func addressOf(notes string) string {
+	found := marked.FindStringSubmatch(notes)
+	if found == nil {
+		return ""
+	}
+	var m struct{ Addr string }
+	_ = json.Unmarshal([]byte(found[1]), &m) // no marker of ours has no address
+	return m.Addr
+}
+
+func inNames(ids string, names map[string]string) string {
+	var all []string
+	for _, id := range strings.Split(ids, ",") {
+		all = append(all, names[id])
+	}
+	slices.Sort(all)
+	return strings.Join(all, ",")
+}
+
+// against says how a census differs from one of how all should be.
+func (c census) against(want census, l *toll) error {
+	var wrong []error
+	for _, stray := range c.strays {
+		l.orphans.Add(1)
+		wrong = append(wrong, errors.New(stray))
+	}
+	for address, n := range c.ours {
+		if n > 1 {
+			l.duplicates.Add(1)
+			wrong = append(wrong, fmt.Errorf("%s is there %d times", address, n))
+		}
+		if want.ours[address] == 0 {
+			l.orphans.Add(1)
+			wrong = append(wrong, fmt.Errorf("%s is left over", address))
+		}
+	}
+	for _, line := range want.lines {
+		if !slices.Contains(c.lines, line) {
+			wrong = append(wrong, errors.New("missing: "+line))
+		}
+	}
+	for _, line := range c.lines {
+		if !slices.Contains(want.lines, line) {
+			wrong = append(wrong, errors.New("too much: "+line))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// kept is what the files of a local state say by themselves, whatever the
+// program thinks of them.
+type kept struct{ serial uint64 }
+
+// readKept reads the files of the state in a directory. Any that is torn is an
+// error. Where there is none the serial is 0.
+func readKept(dir string, l *toll) (kept, error) {
+	var k kept
+	text, err := os.ReadFile(filepath.Join(dir, "proximity.state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return k, nil
+	}
+	var file struct {
+		Checksum string
+		State    json.RawMessage
+	}
+	var inner struct{ Serial uint64 }
+	err = errors.Join(err, json.Unmarshal(text, &file), json.Unmarshal(file.State, &inner))
+	var compact bytes.Buffer
+	if err == nil {
+		err = json.Compact(&compact, file.State)
+	}
+	if sum := sha256.Sum256(compact.Bytes()); err == nil && file.Checksum != "sha256:"+hex.EncodeToString(sum[:]) {
+		err = errors.New("its checksum is wrong")
+	}
+	if err != nil {
+		l.torn.Add(1)
+		return k, fmt.Errorf("state file: %w:\n%s", err, text)
+	}
+	k.serial = inner.Serial
+	return k, nil
+}
+
+// notBefore is an error when state went back to an earlier serial.
+func (k kept) notBefore(earlier kept, l *toll) error {
+	if k.serial >= earlier.serial {
+		return nil
+	}
+	l.back.Add(1)
+	return fmt.Errorf("the serial went from %d back to %d", earlier.serial, k.serial)
+}
