@@ -214,7 +214,7 @@ func observation(b *testing.B, dir string, connections int) func() time.Duration
 	if err := problems.Err(); err != nil {
 		b.Fatal(err)
 	}
-	st, err := state.Read(b.Context(), local.New(dir), kinds)
+	st, err := state.Read(b.Context(), local.New(dir), state.Options{Kinds: kinds})
 	if err != nil {
 		b.Fatal(err)
 	}

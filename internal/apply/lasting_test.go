@@ -48,7 +48,7 @@ func TestLastingThingsAreNotRecorded(t *testing.T) {
 	for name, want := range map[string]error{"downloaded": nil, "there, but something else went wrong": errors.New("checksum")} {
 		t.Run(name, func(t *testing.T) {
 			store := &statetest.Memory{}
-			ctx, s, err := state.Open(t.Context(), store, state.Who{}, imageKinds)
+			ctx, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: imageKinds})
 			require.NoError(t, err)
 			r, _ := images{}.Resolve(image, nil)
 			p := plan.New(plan.Input{
@@ -70,7 +70,7 @@ func TestLastingThingsAreNotRecorded(t *testing.T) {
 // whoever needs them.
 func TestLastingThingsAreNotSettled(t *testing.T) {
 	store := &statetest.Memory{}
-	_, s, err := state.Open(t.Context(), store, state.Who{}, imageKinds)
+	_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: imageKinds})
 	require.NoError(t, err)
 	r, _ := images{}.Resolve(image, nil)
 	_, err = s.Begin(t.Context(), state.Intent{Addr: image, Op: state.Put, Host: "pve", ID: image.Part, Attrs: r.Want})

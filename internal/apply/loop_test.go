@@ -91,7 +91,7 @@ func newRig() *rig {
 
 // run is one process: what `apply` does, without a person to ask.
 func (r *rig) run(want model) (*plan.Plan, error) {
-	ctx, session, err := state.Open(context.Background(), r.store, state.Who{Command: "apply"}, kinds)
+	ctx, session, err := state.Open(context.Background(), r.store, state.Who{Command: "apply"}, state.Options{Kinds: kinds})
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +291,7 @@ func describe(p *plan.Plan) []string {
 // requireWorld holds the world against the configuration: every wanted thing
 // is there once, as wanted; nothing else is ours; strangers are as they were.
 func requireWorld(t require.TestingT, r *rig, want model) {
-	st, err := state.Read(context.Background(), r.store, kinds)
+	st, err := state.Read(context.Background(), r.store, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	require.Empty(t, st.Open)
 	values := resource.Readable(kinds, st.Objects)

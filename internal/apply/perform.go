@@ -108,7 +108,7 @@ func (r *run) finalEdits(c *plan.Change, want resource.Resource) ([]resource.Edi
 	if !hasUnknown {
 		return c.Edits, nil
 	}
-	edits := resource.Diff(r.Kinds[c.Addr.Kind], c.Before, want, c.Seen, r.Session.State().Sealer())
+	edits := resource.Diff(r.Kinds[c.Addr.Kind], c.Before, want, c.Seen, r.Session.Sealer())
 	for _, e := range edits {
 		if e.Effect >= resource.Replace {
 			return nil, fmt.Errorf("%s: now that its value is known the change is %q (%s); plan again", e.Path, e.Effect, e.Reason)
@@ -131,7 +131,7 @@ func onlyRecords(edits []resource.Edit) bool {
 // it left behind is for the next run to look at, not for this one to guess.
 func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job providers.Job,
 	do func(context.Context, providers.Job) (resource.Object, error)) error {
-	kind, seal := r.Kinds[c.Addr.Kind], r.Session.State().Sealer()
+	kind, seal := r.Kinds[c.Addr.Kind], r.Session.Sealer()
 	sealed := seal.Object(&kind.Schema, job.Want.Want)
 	durable := context.WithoutCancel(ctx)
 	seq, err := r.Session.Begin(durable, state.Intent{

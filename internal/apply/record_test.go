@@ -23,7 +23,7 @@ import (
 )
 
 func read(t *testing.T, store state.Store) *state.State {
-	st, err := state.Read(t.Context(), store, kinds)
+	st, err := state.Read(t.Context(), store, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	return st
 }
@@ -144,7 +144,7 @@ func TestWhatMovesIsDroppedWhereItWas(t *testing.T) {
 
 // carryOutOn plans and applies things on several hosts.
 func carryOutOn(t *testing.T, set providers.Set, store state.Store, want placed) (apply.Summary, error) {
-	ctx, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+	ctx, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	defer s.Close(context.Background())
 	st, desired := s.State(), []resource.Resource{}
@@ -229,8 +229,8 @@ func (c careful) Lock(ctx context.Context, who state.Who) (context.Context, stat
 	return ctx, carefulLock{lock}, err
 }
 
-func (l carefulLock) Save(ctx context.Context, data []byte) error {
-	return errors.Join(ctx.Err(), l.Lock.Save(ctx, data))
+func (l carefulLock) Save(ctx context.Context, s state.Snapshot) error {
+	return errors.Join(ctx.Err(), l.Lock.Save(ctx, s))
 }
 
 func (l carefulLock) Append(ctx context.Context, line []byte) error {

@@ -40,7 +40,7 @@ func attrs(set map[string]cty.Value) cty.Value { return kinds["thing"].Schema.Va
 // it under the ID and nonce given, if any.
 func leftOpen(t *testing.T, op state.Op, recordID, recordNonce string) *statetest.Memory {
 	store := &statetest.Memory{}
-	_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+	_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	if recordID != "" {
 		seq, err := s.Begin(t.Context(), state.Intent{Addr: at("a"), Op: state.Put, Host: "pve", At: long})
@@ -66,7 +66,7 @@ func leftOpen(t *testing.T, op state.Op, recordID, recordNonce string) *statetes
 
 // told tells what is recorded of thing.a, as far as recovering may change it.
 func told(t *testing.T, store state.Store) string {
-	st, err := state.Read(t.Context(), store, kinds)
+	st, err := state.Read(t.Context(), store, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	o, ok := st.Objects[at("a")]
 	if !ok {
@@ -137,7 +137,7 @@ func TestRecoverRecordsWhatIsThere(t *testing.T) {
 				})}
 			}
 			set := providers.Set{"pve": host}
-			st, err := state.Read(t.Context(), store, kinds)
+			st, err := state.Read(t.Context(), store, state.Options{Kinds: kinds})
 			require.NoError(t, err)
 			foreseen, err := apply.Look(t.Context(), st, set, kinds)
 			require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestRecoverRecordsWhatIsThere(t *testing.T) {
 			require.Equal(t, []string{"100", "n", "UPID:100"}, []string{host.target.Prior.ID, host.target.Prior.Nonce, host.task})
 			require.True(t, host.target.Thorough, "what is there counts as there from now on")
 
-			_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+			_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds})
 			require.NoError(t, err)
 			l := &log{}
 			require.NoError(t, apply.Recover(t.Context(), s, set, kinds, l))
@@ -171,7 +171,7 @@ func TestRecoverConcludesNothingWithoutLooking(t *testing.T) {
 			t.Run(name+", "+string(op), func(t *testing.T) {
 				store := leftOpen(t, op, "100", "n")
 				for range 3 {
-					_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+					_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds})
 					require.NoError(t, err)
 					before := s.State()
 					foreseen, err := apply.Look(t.Context(), before, c.set, kinds)
@@ -188,7 +188,7 @@ func TestRecoverConcludesNothingWithoutLooking(t *testing.T) {
 					require.NoError(t, s.Done(t.Context(), seq, at("z"), nil))
 					require.NoError(t, s.Close(t.Context()))
 				}
-				_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+				_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds})
 				require.NoError(t, err)
 				gone := providers.Set{"pve": &settling{seen: resource.Seen{Presence: resource.Gone}}}
 				require.NoError(t, apply.Recover(t.Context(), s, gone, kinds, nil))
@@ -201,7 +201,7 @@ func TestRecoverConcludesNothingWithoutLooking(t *testing.T) {
 
 func TestRecoverEndsWithItsContext(t *testing.T) {
 	store := leftOpen(t, state.Put, "", "")
-	_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+	_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -212,7 +212,7 @@ func TestRecoverEndsWithItsContext(t *testing.T) {
 
 func TestRecoverIsWrittenDownAlthoughInterrupted(t *testing.T) {
 	store := leftOpen(t, state.Put, "", "")
-	_, s, err := state.Open(t.Context(), store, state.Who{}, kinds)
+	_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -71,7 +71,7 @@ func chain() model {
 
 // carryOut plans, lets meanwhile happen, and applies.
 func (r *rig) carryOut(t *testing.T, want model, meanwhile func(), o apply.Options) (apply.Summary, *log, error) {
-	ctx, session, err := state.Open(t.Context(), r.store, state.Who{}, kinds)
+	ctx, session, err := state.Open(t.Context(), r.store, state.Who{}, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	defer session.Close(context.Background())
 	set := providers.Set{"pve": r.layer(providertest.NewMemory(r.world, "pve"))}
@@ -120,7 +120,7 @@ func TestARefusedCreateIsNotLookedFor(t *testing.T) {
 		r.hook(func(context.Context, providers.Job) error { return c.err })
 		_, _, err := r.carryOut(t, model{at("a"): {}}, nil, apply.Options{})
 		require.ErrorIs(t, err, c.err)
-		st, err := state.Read(t.Context(), r.store, kinds)
+		st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 		require.NoError(t, err)
 		require.Len(t, st.Open, c.open)
 	}
@@ -155,7 +155,7 @@ func TestATakenIDIsLeftToItsOwner(t *testing.T) {
 		r := newRig()
 		_, _, err := r.carryOut(t, model{at("a"): {}, at("b"): {}}, stranger(r, "101"), apply.Options{})
 		require.NoError(t, err)
-		st, err := state.Read(t.Context(), r.store, kinds)
+		st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 		require.NoError(t, err)
 		require.Equal(t, []string{"104", "102"}, []string{st.Objects[at("a")].ID, st.Objects[at("b")].ID}, "102 is b's by the plan")
 	})
@@ -174,7 +174,7 @@ func TestATakenIDIsLeftToItsOwner(t *testing.T) {
 		}
 		_, _, err := r.carryOut(t, model{group: {}}, nil, apply.Options{})
 		require.ErrorAs(t, err, new(providers.ErrTaken))
-		st, err := state.Read(t.Context(), r.store, kinds)
+		st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 		require.NoError(t, err)
 		require.Empty(t, st.Objects)
 		require.Empty(t, st.Open, "nothing was made, for certain")
@@ -206,7 +206,7 @@ func TestACancelledStepIsSettledByTheNextRun(t *testing.T) {
 	}
 	_, _, err := r.carryOut(t, model{at("a"): {}}, nil, apply.Options{})
 	require.ErrorIs(t, err, cancelled)
-	st, err := state.Read(t.Context(), r.store, kinds)
+	st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	require.Len(t, st.Open, 1)
 	require.Empty(t, st.Objects)

@@ -90,7 +90,7 @@ func TestStepsTakeTheirTimeTogether(t *testing.T) {
 				})
 				require.NoError(t, err)
 				require.Equal(t, c.want, sum.Took)
-				st, err := state.Read(t.Context(), r.store, kinds)
+				st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 				require.NoError(t, err)
 				for a, o := range st.Objects {
 					require.Zero(t, o.Changed.Sub(begin)%(3*time.Second), "%s is dated when it was done", a)

@@ -50,7 +50,7 @@ func (r *rig) follow(t *testing.T, ctx context.Context, m model, resolver resour
 }
 
 func (r *rig) followOn(t *testing.T, ctx context.Context, store state.Store, m model, resolver resource.Resolver, o apply.Options) (*plan.Plan, apply.Summary, error) {
-	ctx, session, err := state.Open(ctx, store, state.Who{}, kinds)
+	ctx, session, err := state.Open(ctx, store, state.Who{}, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	defer session.Close(context.Background())
 	set := providers.Set{"pve": r.layer(providertest.NewMemory(r.world, "pve"))}
@@ -101,7 +101,7 @@ func TestWhatAStepTellsReachesWhatWaits(t *testing.T) {
 		require.False(t, p.Change(at("b")).After.Want.IsWhollyKnown(), "the plan could not know")
 		serial := r.thingOf(t, "a").Marker.Nonce
 		require.Equal(t, serial, r.thingOf(t, "b").Attrs["label"].AsString())
-		st, err := state.Read(t.Context(), r.store, kinds)
+		st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 		require.NoError(t, err)
 		require.Equal(t, serial, resource.Text(st.Objects[at("b")].Attrs, "label"))
 	}
@@ -161,7 +161,7 @@ func TestWhatThePlanShowedIsWhatIsDone(t *testing.T) {
 			require.Equal(t, 1, sum.Done)
 			require.Equal(t, 1, sum.Failed)
 			require.Len(t, r.world.Things(), 3, "two of others, and thing.a")
-			st, err := state.Read(t.Context(), r.store, kinds)
+			st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 			require.NoError(t, err)
 			require.Empty(t, st.Open, "it was not even begun")
 		})
@@ -203,7 +203,7 @@ func TestAHardInterruptLeavesTheIntentForTheNextRun(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, []string{"started a", "failed a", "skipped b because of a"}, l.lines)
 	require.Equal(t, 1, sum.Failed)
-	st, err := state.Read(t.Context(), r.store, kinds)
+	st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	require.Empty(t, st.Objects)
 	require.Len(t, st.Open, 1)
@@ -246,7 +246,7 @@ type witness struct {
 
 func (w *witness) Observe(e apply.Event) {
 	if done, ok := e.(apply.Done); ok {
-		st, err := state.Read(w.t.Context(), w.store, kinds)
+		st, err := state.Read(w.t.Context(), w.store, state.Options{Kinds: kinds})
 		require.NoError(w.t, err)
 		require.Equal(w.t, done.ID, st.Objects[done.Step.Addr].ID, "done, and not recorded")
 	}
@@ -256,7 +256,7 @@ func (w *witness) Observe(e apply.Event) {
 func TestIntentBeforeEffectAndRecordBeforeReport(t *testing.T) {
 	r := newRig()
 	open := func(job providers.Job) state.Intent {
-		st, err := state.Read(t.Context(), r.store, kinds)
+		st, err := state.Read(t.Context(), r.store, state.Options{Kinds: kinds})
 		require.NoError(t, err)
 		require.Len(t, st.Open, 1)
 		require.Equal(t, []string{job.ID, job.Marker.Nonce}, []string{st.Open[0].ID, st.Open[0].Nonce})

@@ -135,7 +135,7 @@ func (e *engine) declare(ad *adoption, host, address string, c providers.Candida
 	}
 	if c.Why != "" {
 		err := fmt.Errorf("guest %s on host %q cannot be taken over: %s", c.ID, host, c.Why)
-		if st, readErr := state.Read(e.soft, e.store, e.kinds); readErr == nil && isOfAnother(c, st) {
+		if st, readErr := state.Read(e.soft, e.store, e.options()); readErr == nil && isOfAnother(c, st) {
 			return hinted{err, "leave it to the state that it belongs to; if that is lost,\ntake the line <!-- proximity … --> out of its notes, and adopt again"}
 		}
 		return err
@@ -170,7 +170,7 @@ func (e *engine) mustBeOn(host string, a addr.Addr) error {
 
 // declareAll is for every guest of a host, with addresses made of their names.
 func (e *engine) declareAll(ad *adoption, host string, found []providers.Candidate) error {
-	st, err := state.Read(e.soft, e.store, e.kinds)
+	st, err := state.Read(e.soft, e.store, e.options())
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ type engine struct {
 	close      func()
 }
 
+// options are what reading and writing the state takes.
+func (e *engine) options() state.Options { return state.Options{Kinds: e.kinds} }
+
 // proposal is a plan together with the plain data that people see of it.
 type proposal struct {
 	plan *plan.Plan
@@ -37,7 +40,7 @@ type proposal struct {
 // earlier run left open, look, plan, ask, apply. Nothing changes that the plan
 // which was agreed to does not name.
 func (e *engine) converge(sel plan.Selection, agree func(context.Context, proposal) error) (err error) {
-	locked, session, err := state.Open(e.hard, e.store, e.who(), e.kinds)
+	locked, session, err := state.Open(e.hard, e.store, e.who(), e.options())
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (e *engine) foresee(sel plan.Selection) (proposal, error) {
 // settled returns the state as it would be after settling what an earlier run
 // left open. It writes nothing.
 func (e *engine) settled() (*state.State, error) {
-	st, err := state.Read(e.soft, e.store, e.kinds)
+	st, err := state.Read(e.soft, e.store, e.options())
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +111,7 @@ func (e *engine) settled() (*state.State, error) {
 // settle writes down what an earlier run left open, and a first state file
 // when there is none, so that a saved plan has something to be based on.
 func (e *engine) settle() (err error) {
-	locked, session, err := state.Open(e.soft, e.store, e.who(), e.kinds)
+	locked, session, err := state.Open(e.soft, e.store, e.who(), e.options())
 	if err != nil {
 		return err
 	}

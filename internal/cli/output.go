@@ -43,7 +43,7 @@ func (a *app) evaluate() ([]config.Output, error) {
 	if err := a.load(nil, nil); err != nil {
 		return nil, err
 	}
-	st, err := state.Read(context.Background(), localStore(), kindsByName())
+	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kindsByName()})
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (a *app) printRaw(o config.Output) error {
 
 // showOutputs prints the outputs after an apply, when there are any.
 func (e *engine) showOutputs() error {
-	st, err := state.Read(e.hard, e.store, e.kinds)
+	st, err := state.Read(e.hard, e.store, e.options())
 	if err != nil {
 		return err
 	}

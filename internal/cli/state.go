@@ -37,7 +37,7 @@ func (a *app) stateCommand() *cobra.Command {
 // readState reads what is recorded, without configuration and lock.
 func (a *app) readState() (*state.State, map[string]*resource.Kind, error) {
 	kinds := kindsByName()
-	st, err := state.Read(context.Background(), localStore(), kinds)
+	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kinds})
 	return st, kinds, err
 }
 

@@ -48,7 +48,7 @@ func (l *lab) settled() error {
 // of itself.
 func (l *lab) check() error {
 	world := l.idle()
-	st, err := state.Read(context.Background(), l.store, kinds)
+	st, err := state.Read(context.Background(), l.store, state.Options{Kinds: kinds})
 	if err != nil {
 		return err
 	}

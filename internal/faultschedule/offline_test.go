@@ -79,7 +79,7 @@ func (l *lab) restGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, describe(p), "cannot look at app.lost")
 	require.Contains(t, describe(p), "backup_policy.nightly is held back")
-	st, err := state.Read(context.Background(), l.store, kinds)
+	st, err := state.Read(context.Background(), l.store, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	require.Contains(t, st.Objects, other)
 	require.Contains(t, st.Objects, later)

@@ -165,7 +165,7 @@ func (l *lab) idle() pvesim.World {
 // converge is one process: what `apply --yes` does. See engine.converge of
 // package cli, which asks a person in between.
 func (l *lab) converge(ctx context.Context, drain <-chan struct{}) (*plan.Plan, error) {
-	locked, session, err := state.Open(ctx, l.store, state.Who{Command: "apply"}, kinds)
+	locked, session, err := state.Open(ctx, l.store, state.Who{Command: "apply"}, state.Options{Kinds: kinds})
 	if err != nil {
 		return nil, err
 	}

@@ -21,12 +21,29 @@ const (
 	formatVersion = 1
 )
 
-// envelope is the state file. Checksum is of State without white space.
+// envelope is the state file. Its content is in State, or encrypted in Sealed
+// by the box of Header. Checksum is of the content as it stands, State without
+// white space. There is one way to write an envelope: other bytes with the
+// same meaning are not what was written.
 type envelope struct {
 	Format   string          `json:"format"`
 	Version  int             `json:"version"`
 	Checksum string          `json:"checksum"`
-	State    json.RawMessage `json:"state"`
+	Header   string          `json:"header,omitempty"`
+	Sealed   []byte          `json:"sealed,omitempty"`
+	State    json.RawMessage `json:"state,omitempty"`
+}
+
+func (e envelope) sum() string {
+	if e.Header == "" {
+		return checksum(e.State)
+	}
+	return checksum(append([]byte(e.Header+"\n"), e.Sealed...))
+}
+
+func (e envelope) text() ([]byte, error) {
+	data, err := json.MarshalIndent(e, "", " ")
+	return append(data, '\n'), err
 }
 
 type fileState struct {
@@ -35,6 +52,7 @@ type fileState struct {
 	Key     []byte       `json:"key"`
 	Objects []fileObject `json:"objects"`
 	Open    []fileIntent `json:"open,omitempty"`
+	Trail   *trailEnd    `json:"trail,omitempty"`
 }
 
 type fileObject struct {
@@ -64,17 +82,27 @@ type fileIntent struct {
 	Needs          []addr.Addr     `json:"needs,omitempty"`
 	PreventDestroy bool            `json:"prevent_destroy,omitempty"`
 	Task           string          `json:"task,omitempty"`
+	Earlier        []string        `json:"earlier_tasks,omitempty"`
 	At             time.Time       `json:"at"`
+	Action         string          `json:"action,omitempty"`
+	Plan           string          `json:"plan,omitempty"`
+	Edits          json.RawMessage `json:"edits,omitempty"`
+	By             By              `json:"by,omitzero"`
 }
 
 // codec turns states into files and back. The kinds say what attributes mean.
+// With a box it encrypts.
 type codec struct {
 	store string // named in errors
 	kinds map[string]*resource.Kind
+	box   Box
 }
 
 func (c codec) encode(s *State) ([]byte, error) {
 	file := fileState{Lineage: s.Lineage, Serial: s.Serial, Key: s.Key, Objects: []fileObject{}}
+	if s.trail != (trailEnd{}) {
+		file.Trail = &s.trail
+	}
 	for _, a := range slices.SortedFunc(maps.Keys(s.Objects), addr.Compare) {
 		o, err := c.encodeObject(s.Objects[a])
 		if err != nil {
@@ -93,40 +121,89 @@ func (c codec) encode(s *State) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	data, err := json.MarshalIndent(envelope{formatName, formatVersion, checksum(text), text}, "", " ")
-	return append(data, '\n'), err
+	return c.wrap(text)
 }
 
-func (c codec) decode(data []byte) (*State, error) {
+// wrap returns a state file with this content.
+func (c codec) wrap(text []byte) ([]byte, error) {
+	e := envelope{Format: formatName, Version: formatVersion, State: text}
+	if c.box != nil {
+		sealed, err := c.box.Seal(text)
+		if err != nil {
+			return nil, fmt.Errorf("state: %w", err)
+		}
+		e.Header, e.Sealed, e.State = string(c.box.Header()), sealed, nil
+	}
+	e.Checksum = e.sum()
+	return e.text()
+}
+
+// decode reads a state file, and returns the box that it was sealed by, nil
+// when it is in clear.
+func (c codec) decode(data []byte, vault Vault) (*State, Box, error) {
+	e, err := c.open(data)
+	if err != nil {
+		return nil, nil, err
+	}
+	text := []byte(e.State)
+	if e.Header != "" {
+		if vault == nil {
+			return nil, nil, &ErrSealed{c.store, "no key was given"}
+		}
+		if c.box, err = vault.Open([]byte(e.Header)); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", c.store, err)
+		}
+		if text, err = c.box.Unseal(e.Sealed); err != nil {
+			return nil, nil, c.damaged("state file", "what it encrypts was altered")
+		}
+	}
+	var file fileState
+	if err := strict(text, &file); err != nil {
+		return nil, nil, c.damaged("state file", "%v", err)
+	}
+	s, err := c.fromFile(file)
+	return s, c.box, err
+}
+
+// open reads the envelope, and holds it to be as it was written.
+func (c codec) open(data []byte) (envelope, error) {
 	var e envelope
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, c.damaged("state file", "it is empty")
+		return e, c.damaged("state file", "it is empty")
 	}
 	if err := json.Unmarshal(data, &e); err != nil {
-		return nil, c.damaged("state file", "it is torn, or no JSON")
+		return e, c.damaged("state file", "it is torn, or no JSON")
 	}
 	if e.Format != formatName {
-		return nil, c.damaged("state file", "it is not a state of proximity (format %q)", e.Format)
+		return e, c.damaged("state file", "it is not a state of proximity (format %q)", e.Format)
 	}
 	switch {
 	case e.Version > formatVersion:
-		return nil, &ErrNewer{Store: c.store, Version: e.Version, Have: formatVersion}
+		return e, &ErrNewer{Store: c.store, Version: e.Version, Have: formatVersion}
 	case e.Version < 1:
-		return nil, c.damaged("state file", "its version %d never was one", e.Version)
+		return e, c.damaged("state file", "its version %d never was one", e.Version)
 	}
 	var text bytes.Buffer
-	if err := json.Compact(&text, e.State); err != nil || checksum(text.Bytes()) != e.Checksum {
-		return nil, c.damaged("state file", "its checksum does not match its content")
+	if len(e.State) > 0 {
+		if err := json.Compact(&text, e.State); err != nil {
+			return e, c.damaged("state file", "it is torn, or no JSON")
+		}
+		e.State = text.Bytes()
 	}
-	var file fileState
-	if err := strict(text.Bytes(), &file); err != nil {
-		return nil, c.damaged("state file", "%v", err)
+	if e.sum() != e.Checksum {
+		return e, c.damaged("state file", "its checksum does not match its content")
 	}
-	return c.fromFile(file)
+	if again, err := e.text(); err != nil || !bytes.Equal(again, data) {
+		return e, c.damaged("state file", "it is not as it was written, though its content is")
+	}
+	return e, nil
 }
 
 func (c codec) fromFile(file fileState) (*State, error) {
 	s := &State{Lineage: file.Lineage, Serial: file.Serial, Key: file.Key, Objects: map[addr.Addr]resource.Object{}}
+	if file.Trail != nil {
+		s.trail = *file.Trail
+	}
 	for _, fo := range file.Objects {
 		o, err := c.decodeObject(fo)
 		if err != nil {
@@ -167,7 +244,8 @@ func (c codec) decodeObject(f fileObject) (resource.Object, error) {
 func (c codec) encodeIntent(i Intent) (fileIntent, error) {
 	f := fileIntent{
 		Seq: i.Seq, Addr: i.Addr, Op: i.Op, Host: i.Host, ID: i.ID, Nonce: i.Nonce, Needs: i.Needs,
-		PreventDestroy: i.PreventDestroy, Task: i.Task, At: i.At,
+		PreventDestroy: i.PreventDestroy, Task: i.Task, Earlier: i.Earlier, At: i.At,
+		Action: i.Action, Plan: i.Plan, Edits: i.Edits, By: i.By,
 	}
 	if i.Attrs == cty.NilVal {
 		return f, nil
@@ -184,7 +262,8 @@ func (c codec) encodeIntent(i Intent) (fileIntent, error) {
 func (c codec) decodeIntent(f fileIntent) (Intent, error) {
 	i := Intent{
 		Seq: f.Seq, Addr: f.Addr, Op: f.Op, Host: f.Host, ID: f.ID, Nonce: f.Nonce, Needs: f.Needs,
-		PreventDestroy: f.PreventDestroy, Task: f.Task, At: f.At,
+		PreventDestroy: f.PreventDestroy, Task: f.Task, Earlier: f.Earlier, At: f.At,
+		Action: f.Action, Plan: f.Plan, Edits: f.Edits, By: f.By,
 	}
 	if len(f.Attrs) == 0 {
 		return i, nil

@@ -2,16 +2,20 @@ package state
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/proximity-cli/proximity/internal/addr"
 )
 
-// event is one line of the journal. Lineage and Serial are those of the state
-// file it follows: a journal that survived its own folding, or lies beside
-// another state, is known by them. Lineage is only in lines that begin a step.
+// event is what one line of the journal tells, or one of several that were
+// written at the same time. Lineage and Serial are those of the state file it
+// follows: a journal that survived its own folding, or lies beside another
+// state, is known by them. Lineage is only in events that begin a step.
 type event struct {
 	Lineage string      `json:"lineage,omitempty"`
 	Serial  uint64      `json:"serial"`
@@ -28,11 +32,24 @@ type end struct {
 	Object  *fileObject `json:"object,omitempty"`
 	Removed bool        `json:"removed,omitempty"`
 	Error   string      `json:"error,omitempty"`
+	Found   string      `json:"found,omitempty"` // by a later run that settled the step
+	At      time.Time   `json:"at,omitzero"`
 }
 
-// encodeLine returns an event as one line: a checksum, a blank, JSON.
-func encodeLine(e event) ([]byte, error) {
-	text, err := json.Marshal(e)
+// encodeLine returns events as one line: a checksum, a blank, JSON. One event
+// stands by itself, several in a list; sealed, the JSON is one string.
+func (c codec) encodeLine(events []event) ([]byte, error) {
+	var content any = events
+	if len(events) == 1 {
+		content = events[0]
+	}
+	text, err := json.Marshal(content)
+	if err == nil && c.box != nil {
+		var sealed []byte
+		if sealed, err = c.box.Seal(text); err == nil {
+			text, err = json.Marshal(base64.StdEncoding.EncodeToString(sealed))
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
@@ -43,54 +60,102 @@ func encodeLine(e event) ([]byte, error) {
 func lineSum(text []byte) string { return checksum(text)[len("sha256:"):][:16] }
 
 // decodeLines reads a journal. A last line that is torn was being written when
-// the process died, and nothing was done on its account: it is left out. Torn
-// is a line without its end, or with zero bytes where blocks never reached the
-// disk. Any other line that is not as it was written is damage.
+// the process died, and nothing was done on its account: it is left out. Any
+// other line that is not as it was written is damage.
 func (c codec) decodeLines(data []byte) ([]event, error) {
 	var events []event
-	for n := 1; len(data) > 0; n++ {
-		line, rest, whole := bytes.Cut(data, []byte("\n"))
-		if len(rest) == 0 && (!whole || bytes.IndexByte(line, 0) >= 0) {
+	for at, n := 0, 1; at < len(data); n++ {
+		line, rest, hasEnd := bytes.Cut(data[at:], []byte("\n"))
+		told, err := c.decodeLine(line)
+		switch {
+		case err == nil:
+			events = append(events, told...)
+		case len(rest) == 0 && c.isTorn(line, at, hasEnd):
 			return events, nil
-		}
-		e, err := decodeLine(line)
-		if err != nil {
+		case errors.Is(err, errLine):
 			return nil, c.damaged("journal", "line %d is not as it was written", n)
+		default:
+			return nil, c.damaged("journal", "line %d: %v", n, err)
 		}
-		events, data = append(events, e), rest
+		at = len(data) - len(rest)
 	}
 	return events, nil
 }
 
-func decodeLine(line []byte) (event, error) {
-	var e event
-	sum, text, _ := bytes.Cut(line, []byte(" "))
-	if string(sum) != lineSum(text) {
-		return e, fmt.Errorf("checksum")
+// sector is the least that a disk writes at once.
+const sector = 512
+
+// isTorn tells a last line that a crash cut from one that was altered. A crash
+// leaves a line without its end, or zeros where a sector never reached the
+// disk; but neither a line whole save for its line break, nor a single zero in
+// the middle.
+func (c codec) isTorn(line []byte, at int, hasEnd bool) bool {
+	if !hasEnd {
+		_, err := c.decodeLine(line[:max(0, len(line)-1)])
+		return err != nil
 	}
-	return e, strict(text, &e)
+	zeros := bytes.Count(line, []byte{0})
+	return zeros > 1 || zeros == 1 && line[0] == 0 && at%sector == sector-1
 }
 
-// replay brings a state up to date with its journal. It reports whether the
-// journal belongs to the state; one of an earlier serial was folded already.
-func (c codec) replay(s *State, events []event) (bool, error) {
+var errLine = errors.New("checksum")
+
+func (c codec) decodeLine(line []byte) ([]event, error) {
+	sum, text, _ := bytes.Cut(line, []byte(" "))
+	if string(sum) != lineSum(text) {
+		return nil, errLine
+	}
+	if bytes.HasPrefix(text, []byte(`"`)) {
+		var err error
+		if text, err = c.unsealLine(text); err != nil {
+			return nil, err
+		}
+	}
+	if bytes.HasPrefix(text, []byte("[")) {
+		var several []event
+		return several, strict(text, &several)
+	}
+	one := make([]event, 1)
+	return one, strict(text, &one[0])
+}
+
+func (c codec) unsealLine(text []byte) ([]byte, error) {
+	if c.box == nil {
+		return nil, errors.New("it is encrypted, and the state file is not")
+	}
+	var sealed []byte
+	if err := json.Unmarshal(text, &sealed); err != nil {
+		return nil, err
+	}
+	return c.box.Unseal(sealed)
+}
+
+// replay brings a state up to date with its journal, and returns what the
+// trail says of the steps that ended in it. Events of an earlier serial were
+// folded already, or come from a run that had lost the lock and was not let do
+// what they announce.
+func (c codec) replay(s *State, events []event) ([]placed, error) {
 	for _, e := range events {
 		if e.Lineage != "" && e.Lineage != s.Lineage {
-			return false, c.damaged("journal", "it belongs to another state, of the lineage %s", e.Lineage)
+			return nil, c.damaged("journal", "it belongs to another state, of the lineage %s", e.Lineage)
 		}
 	}
-	if len(events) == 0 || events[0].Serial < s.Serial {
-		return false, nil
-	}
-	for _, e := range events {
-		if e.Serial != s.Serial {
-			return false, c.damaged("journal", "it follows serial %d, but the state file has serial %d", e.Serial, s.Serial)
+	var ended []placed
+	for i, e := range events {
+		if e.Serial < s.Serial {
+			continue
+		}
+		if e.Serial > s.Serial {
+			return nil, c.damaged("journal", "it follows serial %d, but the state file has serial %d", e.Serial, s.Serial)
+		}
+		if entry, ok := e.entry(s); ok {
+			ended = append(ended, placed{e.Serial, i + 1, entry})
 		}
 		if err := c.apply(s, e); err != nil {
-			return false, c.damaged("journal", "%v", err)
+			return nil, c.damaged("journal", "%v", err)
 		}
 	}
-	return true, nil
+	return ended, nil
 }
 
 func (c codec) apply(s *State, e event) error {
@@ -105,6 +170,9 @@ func (c codec) apply(s *State, e event) error {
 	case at < 0:
 		return fmt.Errorf("step %d ends but never began", e.Seq)
 	case e.End == nil:
+		if s.Open[at].Task != "" {
+			s.Open[at].Earlier = append(slices.Clone(s.Open[at].Earlier), s.Open[at].Task)
+		}
 		s.Open[at].Task = e.Task
 	default:
 		if e.End.Object != nil {
@@ -119,4 +187,31 @@ func (c codec) apply(s *State, e event) error {
 		s.Open = slices.Delete(s.Open, at, at+1)
 	}
 	return nil
+}
+
+// entry returns what the trail says of a step that has ended. Before is the
+// state as it was just before.
+func (e event) entry(before *State) (Entry, bool) {
+	at := slices.IndexFunc(before.Open, func(i Intent) bool { return i.Seq == e.Seq })
+	if e.End == nil || at < 0 {
+		return Entry{}, false
+	}
+	i := before.Open[at]
+	out := Entry{
+		At: e.End.At, Took: max(0, e.End.At.Sub(i.At).Seconds()), By: i.By, Plan: i.Plan, Address: i.Addr.String(),
+		Action: i.Action, Host: i.Host, ID: i.ID, Edits: i.Edits, Result: Succeeded,
+	}
+	if i.Task != "" {
+		out.Tasks = append(slices.Clone(i.Earlier), i.Task)
+	}
+	if e.End.Object != nil {
+		out.ID = e.End.Object.ID
+	}
+	switch {
+	case e.End.Found != "":
+		out.Result, out.Text = Settled, e.End.Found
+	case e.End.Error != "":
+		out.Result, out.Text = FailedRun, e.End.Error
+	}
+	return out, true
 }

@@ -5,41 +5,64 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
-// Read returns the state as it is now, journal included, without locking. When
-// there is none it returns a new one.
-func Read(ctx context.Context, store Store, kinds map[string]*resource.Kind) (*State, error) {
-	s, _, err := load(ctx, store, kinds)
-	return s, err
+// Options are what reading and writing a state takes beside its store.
+type Options struct {
+	Kinds map[string]*resource.Kind // of all that may be recorded
+	Vault Vault                     // nil: states are in clear, and one that is not cannot be read
+	Now   func() time.Time          // the clock of the trail; nil: time.Now
 }
 
-func load(ctx context.Context, store Store, kinds map[string]*resource.Kind) (s *State, journaled bool, err error) {
-	c := codec{store.String(), kinds}
+// Read returns the state as it is now, journal included, without locking. When
+// there is none it returns a new one.
+func Read(ctx context.Context, store Store, o Options) (*State, error) {
+	l, err := load(ctx, store, o)
+	return l.state, err
+}
+
+// loaded is what a store had, understood.
+type loaded struct {
+	state     *State
+	box       Box
+	header    string   // that the state file has
+	ended     []placed // steps that ended in the journal
+	line      int      // events in the journal
+	last      []byte   // line of the trail
+	journaled bool
+}
+
+func load(ctx context.Context, store Store, o Options) (l loaded, err error) {
+	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
 	if err != nil {
-		return nil, false, err
+		return l, err
 	}
+	l.last, l.journaled = files.Last, len(files.Journal) > 0
 	if files.State == nil {
-		if len(files.Journal) > 0 {
-			return nil, false, c.damaged("state file", "it is missing, but its journal is there")
+		if l.journaled {
+			return l, c.damaged("state file", "it is missing, but its journal is there")
 		}
-		return New(), false, nil
+		l.state = New()
+		return l, nil
 	}
-	if s, err = c.decode(files.State); err != nil {
-		return nil, false, err
+	if l.state, l.box, err = c.decode(files.State, o.Vault); err != nil {
+		return l, err
+	}
+	if c.box = l.box; l.box != nil {
+		l.header = string(l.box.Header())
 	}
 	events, err := c.decodeLines(files.Journal)
 	if err != nil {
-		return nil, false, err
+		return l, err
 	}
-	if _, err = c.replay(s, events); err != nil {
-		return nil, false, err
-	}
-	return s, len(files.Journal) > 0, nil
+	l.line = len(events)
+	l.ended, err = c.replay(l.state, events)
+	return l, err
 }
 
 // Session is the right to write one state, from Open to Close. Its methods
@@ -49,32 +72,62 @@ func load(ctx context.Context, store Store, kinds map[string]*resource.Kind) (s 
 type Session struct {
 	codec codec
 	lock  Lock
+	by    By
+	now   func() time.Time
 
-	mu        sync.Mutex
+	writing sync.Mutex // held while the store is written
+
+	mu        sync.Mutex // guards what is below
 	state     *State
 	seq       uint64
-	journaled bool // the journal has lines that the state file does not
+	journaled bool     // the journal has lines that the state file does not
+	ended     []placed // what the trail is to gain with the next save
+	line      int      // events in the journal
+	last      []byte   // line of the trail
+	waiting   *batch   // events that the next write of the journal takes along
 }
 
 // Open locks a store and reads its state. The returned context ends with ctx
 // and when the lock is lost. What an earlier run left in the journal is folded
-// into the state file first.
-func Open(ctx context.Context, store Store, who Who, kinds map[string]*resource.Kind) (context.Context, *Session, error) {
+// into the state file first, and a state that is to be encrypted, and is not,
+// is written anew.
+func Open(ctx context.Context, store Store, who Who, o Options) (context.Context, *Session, error) {
 	locked, lock, err := store.Lock(ctx, who)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &Session{codec: codec{store.String(), kinds}, lock: lock}
-	if s.state, s.journaled, err = load(ctx, store, kinds); err == nil {
-		for _, i := range s.state.Open {
-			s.seq = max(s.seq, i.Seq)
-		}
-		err = s.fold(ctx)
+	s := &Session{
+		codec: codec{store: store.String(), kinds: o.Kinds}, lock: lock,
+		by: By{User: who.User, Host: who.Host, Command: who.Command}, now: o.Now,
 	}
-	if err != nil {
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if err := s.take(ctx, store, o); err != nil {
 		return nil, nil, errors.Join(err, lock.Unlock())
 	}
 	return locked, s, nil
+}
+
+func (s *Session) take(ctx context.Context, store Store, o Options) error {
+	l, err := load(ctx, store, o)
+	if err != nil {
+		return err
+	}
+	s.state, s.journaled, s.ended, s.line, s.last = l.state, l.journaled, l.ended, l.line, l.last
+	for _, i := range s.state.Open {
+		s.seq = max(s.seq, i.Seq)
+	}
+	if s.codec.box = l.box; l.box == nil && o.Vault != nil {
+		if s.codec.box, err = o.Vault.New(); err != nil {
+			return fmt.Errorf("%s: %w", s.codec.store, err)
+		}
+	}
+	isSealedAsAsked := s.codec.box == nil || string(s.codec.box.Header()) == l.header
+	if s.journaled || s.state.Serial > 0 && !isSealedAsAsked {
+		return s.save(ctx)
+	}
+	return nil
 }
 
 // Note tells what a person should know about how the lock was got, or "".
@@ -85,6 +138,13 @@ func (s *Session) State() *State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.Clone()
+}
+
+// Sealer returns what seals sensitive values for this state.
+func (s *Session) Sealer() resource.Sealer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.Sealer()
 }
 
 // Object returns what is known now of one object.
@@ -98,6 +158,8 @@ func (s *Session) Object(a addr.Addr) (resource.Object, bool) {
 // Init writes a first, empty state file when there is none, so that a plan
 // file has a base to refer to.
 func (s *Session) Init(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state.Serial > 0 {
@@ -109,15 +171,14 @@ func (s *Session) Init(ctx context.Context) error {
 // Begin records that a step is about to be carried out, and returns the
 // number under which its progress and its end are to be told.
 func (s *Session) Begin(ctx context.Context, i Intent) (uint64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.Serial == 0 {
-		if err := s.save(ctx); err != nil {
-			return 0, err
-		}
+	if err := s.Init(ctx); err != nil {
+		return 0, err
 	}
+	i.By = s.by
+	s.mu.Lock()
 	s.seq++
 	i.Seq = s.seq
+	s.mu.Unlock()
 	file, err := s.codec.encodeIntent(i)
 	if err != nil {
 		return 0, err
@@ -127,14 +188,17 @@ func (s *Session) Begin(ctx context.Context, i Intent) (uint64, error) {
 
 // Task records the host's name for the work of a step.
 func (s *Session) Task(ctx context.Context, seq uint64, task string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return s.append(ctx, event{Seq: seq, Task: task})
 }
 
 // Done records what is there after a step has ended well; nil: nothing is.
 func (s *Session) Done(ctx context.Context, seq uint64, a addr.Addr, o *resource.Object) error {
 	return s.end(ctx, seq, end{Addr: a, Removed: o == nil}, o)
+}
+
+// Settled is Done for a step of an earlier run, with what was found out.
+func (s *Session) Settled(ctx context.Context, seq uint64, a addr.Addr, o *resource.Object, found string) error {
+	return s.end(ctx, seq, end{Addr: a, Removed: o == nil, Found: found}, o)
 }
 
 // Failed closes a step that ended with an error, and records what is there if
@@ -145,8 +209,7 @@ func (s *Session) Failed(ctx context.Context, seq uint64, a addr.Addr, o *resour
 }
 
 func (s *Session) end(ctx context.Context, seq uint64, e end, o *resource.Object) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	e.At = s.now()
 	if o != nil {
 		file, err := s.codec.encodeObject(*o)
 		if err != nil {
@@ -157,62 +220,16 @@ func (s *Session) end(ctx context.Context, seq uint64, e end, o *resource.Object
 	return s.append(ctx, event{Seq: seq, End: &e})
 }
 
-// append makes an event durable, then known. It refuses what could not be
-// replayed, such as a task told after its step has ended.
-func (s *Session) append(ctx context.Context, e event) error {
-	if e.Begin == nil && !s.state.isOpen(e.Seq) {
-		return fmt.Errorf("%s: journal: step %d is not open", s.codec.store, e.Seq)
-	}
-	e.Serial = s.state.Serial
-	if e.Begin != nil {
-		e.Lineage = s.state.Lineage
-	}
-	line, err := encodeLine(e)
-	if err != nil {
-		return err
-	}
-	if err := s.lock.Append(ctx, line); err != nil {
-		return fmt.Errorf("%s: journal: %w", s.codec.store, err)
-	}
-	s.journaled = true
-	return s.codec.apply(s.state, e)
-}
-
-// save writes the state file under the next serial.
-func (s *Session) save(ctx context.Context) error {
-	next := *s.state
-	next.Serial++
-	data, err := s.codec.encode(&next)
-	if err != nil {
-		return err
-	}
-	if err := s.lock.Save(ctx, data); err != nil {
-		return fmt.Errorf("%s: %w", s.codec.store, err)
-	}
-	s.state.Serial = next.Serial
-	return nil
-}
-
-// fold brings the state file up to date and empties the journal. Dying between
-// the two is harmless: the journal's serial then tells that it was folded.
-func (s *Session) fold(ctx context.Context) error {
-	if !s.journaled {
-		return nil
-	}
-	if err := s.save(ctx); err != nil {
-		return err
-	}
-	if err := s.lock.Clear(ctx); err != nil {
-		return fmt.Errorf("%s: journal: %w", s.codec.store, err)
-	}
-	s.journaled = false
-	return nil
-}
-
-// Close folds the journal and gives the lock back. After an error nothing is
-// lost: the journal has it, and the next run folds it.
+// Close folds the journal into the state file and gives the lock back. After
+// an error nothing is lost: the journal has it, and the next run folds it.
 func (s *Session) Close(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(s.fold(ctx), s.lock.Unlock())
+	var err error
+	if s.journaled {
+		err = s.save(ctx)
+	}
+	return errors.Join(err, s.lock.Unlock())
 }

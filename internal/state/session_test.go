@@ -14,7 +14,7 @@ import (
 
 func TestInitWritesOnlyTheFirstState(t *testing.T) {
 	store := &statetest.Memory{}
-	_, s, err := state.Open(t.Context(), store, state.Who{}, kinds(1))
+	_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds(1)})
 	require.NoError(t, err)
 	require.Nil(t, files(t, store).State, "to open writes nothing")
 	require.NoError(t, s.Init(t.Context()))
@@ -28,7 +28,7 @@ func TestInitWritesOnlyTheFirstState(t *testing.T) {
 }
 
 func TestWhatASessionTellsIsACopy(t *testing.T) {
-	_, s, err := state.Open(t.Context(), written(t), state.Who{}, kinds(1))
+	_, s, err := state.Open(t.Context(), written(t), state.Who{}, state.Options{Kinds: kinds(1)})
 	require.NoError(t, err)
 	copied := s.State()
 	clear(copied.Objects)
@@ -40,7 +40,7 @@ func TestWhatASessionTellsIsACopy(t *testing.T) {
 
 func TestAttributesOfANewerVersionAreNotGuessedAt(t *testing.T) {
 	store := &statetest.Memory{}
-	_, s, err := state.Open(t.Context(), store, state.Who{}, kinds(2))
+	_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds(2)})
 	require.NoError(t, err)
 	seq, err := s.Begin(t.Context(), intent("a"))
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestAttributesOfANewerVersionAreNotGuessedAt(t *testing.T) {
 	o.Schema = 2
 	require.NoError(t, s.Done(t.Context(), seq, o.Addr, &o))
 	require.NoError(t, s.Close(t.Context()))
-	_, err = state.Read(t.Context(), store, kinds(1))
+	_, err = state.Read(t.Context(), store, state.Options{Kinds: kinds(1)})
 	require.EqualError(t, err, "memory: state file: thing.a: recorded by a newer version of the program")
 }
 
@@ -77,7 +77,7 @@ func TestALineThatNeverReachedTheDisk(t *testing.T) {
 func TestAJournalFollowsOneStateOnly(t *testing.T) {
 	store := written(t)
 	older := files(t, store)
-	_, s, err := state.Open(t.Context(), store, state.Who{}, kinds(1))
+	_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds(1)})
 	require.NoError(t, err)
 	_, err = s.Begin(t.Context(), intent("d"))
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestAFailedStepKeepsItsRecord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := written(t)
-			_, s, err := state.Open(t.Context(), store, state.Who{}, kinds(1))
+			_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds(1)})
 			require.NoError(t, err)
 			seq, err := s.Begin(t.Context(), intent("a"))
 			require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestAFailedWriteChangesNothing(t *testing.T) {
 	for _, fails := range []string{"save", "append"} {
 		t.Run(fails, func(t *testing.T) {
 			store := &statetest.Memory{}
-			_, s, err := state.Open(t.Context(), store, state.Who{}, kinds(1))
+			_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds(1)})
 			require.NoError(t, err)
 			broken := errors.New("disk full")
 			store.Fail = func(write string) error {

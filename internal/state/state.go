@@ -27,6 +27,8 @@ type State struct {
 	Key     []byte // of the keyed hash for sensitive values
 	Objects map[addr.Addr]resource.Object
 	Open    []Intent // steps whose end is not known, oldest first
+
+	trail trailEnd // how far the trail went when the state was saved
 }
 
 // Op is what an intent was about to do.
@@ -52,16 +54,27 @@ type Intent struct {
 	PreventDestroy bool
 	Task           string // the host's name for the work, once it is known
 	At             time.Time
+
+	// What the trail says of it beside all that.
+	Action  string   // create, update, delete, …
+	Plan    string   // fingerprint of the plan that it belongs to
+	Edits   []byte   // JSON, without sensitive values; nil: none
+	By      By       // filled in by the session
+	Earlier []string // names of tasks before Task
 }
 
 // New returns an empty state with a lineage and a key of its own.
 func New() *State {
-	lineage, key := make([]byte, 16), make([]byte, 32)
-	// crypto/rand.Read never fails: it ends the process instead.
-	rand.Read(lineage)
-	rand.Read(key)
-	return &State{Lineage: hex.EncodeToString(lineage), Key: key, Objects: map[addr.Addr]resource.Object{}}
+	return &State{Lineage: randomHex(16), Key: random(32), Objects: map[addr.Addr]resource.Object{}}
 }
+
+func random(n int) []byte {
+	bytes := make([]byte, n)
+	rand.Read(bytes) // never fails: it ends the process instead
+	return bytes
+}
+
+func randomHex(n int) string { return hex.EncodeToString(random(n)) }
 
 // Sealer returns what seals sensitive values for this state.
 func (s *State) Sealer() resource.Sealer { return resource.Sealer{Key: s.Key} }

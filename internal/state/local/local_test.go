@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +56,7 @@ func TestMain(m *testing.M) {
 func write(dir string) error {
 	store := local.New(dir)
 	for n := 0; ; {
-		ctx, s, err := state.Open(bg, store, state.Who{User: "writer", PID: os.Getpid()}, kinds)
+		ctx, s, err := state.Open(bg, store, state.Who{User: "writer", PID: os.Getpid()}, state.Options{Kinds: kinds})
 		if err != nil {
 			return err
 		}
@@ -112,12 +113,12 @@ func TestAKilledWriterNeverTearsAnything(t *testing.T) {
 			require.Contains(t, said.Text(), "step")
 		}
 		kill(t, cmd)
-		st, err := state.Read(t.Context(), local.New(dir), kinds)
+		st, err := state.Read(t.Context(), local.New(dir), state.Options{Kinds: kinds})
 		require.NoError(t, err, "after kill %d", i)
 		require.GreaterOrEqual(t, st.Serial, serial)
 		serial = st.Serial
 	}
-	_, s, err := state.Open(t.Context(), local.New(dir), state.Who{}, kinds)
+	_, s, err := state.Open(t.Context(), local.New(dir), state.Who{}, state.Options{Kinds: kinds})
 	require.NoError(t, err)
 	require.Contains(t, s.Note(), "took over the lock of writer@")
 	require.NoError(t, s.Close(t.Context()))
@@ -145,23 +146,30 @@ func TestTheLockKeepsOtherProcessesOut(t *testing.T) {
 func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
-	dir := filepath.Join(t.TempDir(), "new")
-	_, lock, err := local.New(dir).Lock(t.Context(), state.Who{})
-	require.NoError(t, err)
-	require.NoError(t, lock.Save(t.Context(), []byte("{}")))
-	require.NoError(t, lock.Append(t.Context(), []byte("line\n")))
-	info, err := os.Stat(dir)
-	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-	files, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, files, 3)
-	for _, f := range files {
-		info, err := f.Info()
+	for _, umask := range []int{0, 0o022, 0o077, 0o777} {
+		syscall.Umask(umask)
+		dir := filepath.Join(t.TempDir(), "new")
+		_, lock, err := local.New(dir).Lock(t.Context(), state.Who{})
 		require.NoError(t, err)
-		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), f.Name())
+		require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("{}"), Trail: []byte("line\n")}))
+		require.NoError(t, lock.Append(t.Context(), []byte("line\n")))
+		seen := 0
+		require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			require.NoError(t, err)
+			info, err := entry.Info()
+			require.NoError(t, err)
+			want := os.FileMode(0o600)
+			if entry.IsDir() {
+				want = 0o700
+			}
+			require.Equal(t, want, info.Mode().Perm(), "%s under the umask %03o", path, umask)
+			seen++
+			return nil
+		}))
+		require.Equal(t, 7, seen, "two directories; state, journal, lock, trail and one version")
+		require.NoError(t, lock.Unlock())
+		syscall.Umask(0)
 	}
-	require.NoError(t, lock.Unlock())
 }
 
 // TestAFullDiskLosesNothing lets the system refuse files above a few bytes, in
@@ -188,12 +196,12 @@ func onFullDisk(dir string) error {
 	var limit syscall.Rlimit
 	tooMuch := bytes.Repeat([]byte("x"), 100)
 	err = errors.Join(
-		lock.Save(bg, []byte("old")),
+		lock.Save(bg, state.Snapshot{Serial: 1, State: []byte("old")}),
 		lock.Append(bg, []byte("first\n")),
 		syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit),
 		syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 10, Max: limit.Max}),
 	)
-	saved, appended := lock.Save(bg, tooMuch), lock.Append(bg, tooMuch)
+	saved, appended := lock.Save(bg, state.Snapshot{Serial: 2, State: tooMuch}), lock.Append(bg, tooMuch)
 	if !errors.Is(saved, syscall.EFBIG) || !errors.Is(appended, syscall.EFBIG) {
 		return fmt.Errorf("the full disk went unnoticed: %v, %v", saved, appended)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +17,7 @@ import (
 // store with nothing in it each time; what it opened for one case shares
 // nothing with the others.
 func Run(t *testing.T, open func(t *testing.T) state.Store) {
-	for _, c := range append(append(fileCases(), lockCases()...), crowdCases()...) {
+	for _, c := range append(append(fileCases(), lockCases()...), append(keptCases(), crowdCases()...)...) {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}
 	t.Run("two stores share nothing", func(t *testing.T) { apart(t, open(t), open(t)) })
@@ -29,7 +30,7 @@ type conformanceCase struct {
 
 func fileCases() []conformanceCase {
 	return []conformanceCase{
-		{"where nothing was written both files are nil", nothingThere},
+		{"where nothing was written all files are nil", nothingThere},
 		{"to lock and unlock writes nothing", lockWritesNothing},
 		{"a state loads as it was saved, to the byte", savedAsItIs},
 		{"an empty state is not a missing one", emptyIsThere},
@@ -37,11 +38,9 @@ func fileCases() []conformanceCase {
 		{"five megabytes of state are whole", bigState},
 		{"one megabyte in a line is whole", bigLine},
 		{"lines keep the order of their appends", appendsInOrder},
-		{"a save leaves the journal as it is", saveKeepsJournal},
+		{"a save empties the journal and keeps nothing of it", saveEmpties},
 		{"an append leaves the state as it is", appendKeepsState},
-		{"clear empties the journal and nothing else", clearEmpties},
-		{"to clear what is empty is no error", clearTwice},
-		{"an append after clear begins anew", appendAfterClear},
+		{"an append after a save begins anew", appendAfterSave},
 		{"a journal may be there without a state", journalAlone},
 		{"what was written outlives the lock", outlivesTheLock},
 		{"the next holder goes on with the journal", nextHolderAppends},
@@ -76,7 +75,14 @@ func write(t *testing.T, store state.Store, do func(lock state.Lock)) {
 
 func save(t *testing.T, lock state.Lock, text string) {
 	t.Helper()
-	require.NoError(t, lock.Save(t.Context(), []byte(text)))
+	require.NoError(t, lock.Save(t.Context(), snapshot(text)))
+}
+
+// serials are higher than all before, whatever they are saved to.
+var serials atomic.Uint64
+
+func snapshot(text string) state.Snapshot {
+	return state.Snapshot{Serial: serials.Add(1), State: []byte(text)}
 }
 
 func add(t *testing.T, lock state.Lock, line string) {
@@ -85,9 +91,7 @@ func add(t *testing.T, lock state.Lock, line string) {
 }
 
 func nothingThere(t *testing.T, store state.Store) {
-	files := load(t, store)
-	require.Nil(t, files.State)
-	require.Nil(t, files.Journal)
+	require.Equal(t, state.Files{}, load(t, store))
 }
 
 func lockWritesNothing(t *testing.T, store state.Store) {
@@ -121,7 +125,7 @@ func shorterReplaces(t *testing.T, store state.Store) {
 
 func bigState(t *testing.T, store state.Store) {
 	data := bytes.Repeat([]byte("0123456789abcdef"), 5<<20/16)
-	write(t, store, func(lock state.Lock) { require.NoError(t, lock.Save(t.Context(), data)) })
+	write(t, store, func(lock state.Lock) { save(t, lock, string(data)) })
 	require.True(t, bytes.Equal(data, load(t, store).State))
 }
 
@@ -148,12 +152,16 @@ func appendsInOrder(t *testing.T, store state.Store) {
 	require.Equal(t, want.String(), string(load(t, store).Journal))
 }
 
-func saveKeepsJournal(t *testing.T, store state.Store) {
+func saveEmpties(t *testing.T, store state.Store) {
 	write(t, store, func(lock state.Lock) {
 		add(t, lock, "one\n")
+		add(t, lock, "two\n")
 		save(t, lock, "state")
+		require.Empty(t, load(t, store).Journal)
+		save(t, lock, "again")
 	})
-	require.Equal(t, "one\n", string(load(t, store).Journal))
+	require.Equal(t, "again", string(load(t, store).State))
+	require.Empty(t, load(t, store).Journal)
 }
 
 func appendKeepsState(t *testing.T, store state.Store) {
@@ -164,32 +172,10 @@ func appendKeepsState(t *testing.T, store state.Store) {
 	require.Equal(t, "state", string(load(t, store).State))
 }
 
-func clearEmpties(t *testing.T, store state.Store) {
-	write(t, store, func(lock state.Lock) {
-		save(t, lock, "state")
-		add(t, lock, "one\n")
-		require.NoError(t, lock.Clear(t.Context()))
-		require.Empty(t, load(t, store).Journal)
-	})
-	files := load(t, store)
-	require.Equal(t, "state", string(files.State))
-	require.Empty(t, files.Journal)
-}
-
-func clearTwice(t *testing.T, store state.Store) {
-	write(t, store, func(lock state.Lock) {
-		require.NoError(t, lock.Clear(t.Context()))
-		add(t, lock, "one\n")
-		require.NoError(t, lock.Clear(t.Context()))
-		require.NoError(t, lock.Clear(t.Context()))
-	})
-	require.Empty(t, load(t, store).Journal)
-}
-
-func appendAfterClear(t *testing.T, store state.Store) {
+func appendAfterSave(t *testing.T, store state.Store) {
 	write(t, store, func(lock state.Lock) {
 		add(t, lock, "a long old line\n")
-		require.NoError(t, lock.Clear(t.Context()))
+		save(t, lock, "state")
 		add(t, lock, "new\n")
 	})
 	require.Equal(t, "new\n", string(load(t, store).Journal))
@@ -222,7 +208,7 @@ func nextHolderAppends(t *testing.T, store state.Store) {
 func writesKeepNoBuffer(t *testing.T, store state.Store) {
 	buffer := []byte("text\n")
 	write(t, store, func(lock state.Lock) {
-		require.NoError(t, lock.Save(t.Context(), buffer))
+		require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: serials.Add(1), State: buffer}))
 		require.NoError(t, lock.Append(t.Context(), buffer))
 		copy(buffer, "####")
 	})
@@ -249,12 +235,12 @@ func endedContext(t *testing.T, store state.Store) {
 	save(t, lock, "old")
 	add(t, lock, "one\n")
 	want := state.Files{State: []byte("old"), Journal: []byte("one\n")}
-	if lock.Save(ended, []byte("new")) == nil {
-		want.State = []byte("new")
+	if lock.Save(ended, snapshot("new")) == nil {
+		want = state.Files{State: []byte("new")}
 	}
 	require.Equal(t, want, load(t, store))
 	if lock.Append(ended, []byte("two\n")) == nil {
-		want.Journal = []byte("one\ntwo\n")
+		want.Journal = append(want.Journal, "two\n"...)
 	}
 	require.Equal(t, want, load(t, store))
 	require.NoError(t, lock.Unlock())

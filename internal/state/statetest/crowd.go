@@ -108,7 +108,7 @@ func count(ctx context.Context, store state.Store, lock state.Lock) error {
 			return err
 		}
 	}
-	return lock.Save(ctx, []byte(strconv.Itoa(n+1)))
+	return lock.Save(ctx, state.Snapshot{Serial: uint64(n + 1), State: []byte(strconv.Itoa(n + 1))})
 }
 
 // watch loads without the lock, again and again while write runs and once
@@ -146,7 +146,7 @@ func neverHalf(t *testing.T, store state.Store) {
 	const size = 64 << 10
 	watch(t, store, func(lock state.Lock) {
 		for i := range 60 {
-			require.NoError(t, lock.Save(t.Context(), bytes.Repeat([]byte{byte('a' + i%26)}, size+i%2)))
+			save(t, lock, strings.Repeat(string(rune('a'+i%26)), size+i%2))
 		}
 	}, func(seen state.Files) error {
 		n := len(seen.State)
@@ -178,13 +178,12 @@ func journalIsAPrefix(t *testing.T, store state.Store) {
 	require.Equal(t, whole.String(), string(load(t, store).Journal))
 }
 
-// neverOlder folds as a session does: save, clear, append what follows. Each
+// neverOlder folds as a session does: save, then append what follows. Each
 // line names the state that it follows.
 func neverOlder(t *testing.T, store state.Store) {
 	watch(t, store, func(lock state.Lock) {
 		for i := range 100 {
-			require.NoError(t, lock.Save(t.Context(), fmt.Appendf(nil, "%06d", i)))
-			require.NoError(t, lock.Clear(t.Context()))
+			save(t, lock, fmt.Sprintf("%06d", i))
 			require.NoError(t, lock.Append(t.Context(), fmt.Appendf(nil, "%06d\n", i)))
 		}
 	}, func(seen state.Files) error {

@@ -6,18 +6,22 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
 // Memory is a state.Store that survives its processes, as a disk does.
 type Memory struct {
-	mu     sync.Mutex
-	files  state.Files
-	holder *lock
-	// Fail, when set, is asked before every write with its name (save, append,
-	// clear); an error is that write's.
+	mu       sync.Mutex
+	files    state.Files
+	versions []state.Version
+	trail    []byte
+	holder   *lock
+	// Fail, when set, is asked before every write with its name (save, append);
+	// an error is that write's.
 	Fail func(write string) error
 }
 
@@ -25,7 +29,41 @@ type Memory struct {
 func (m *Memory) Load(context.Context) (state.Files, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return state.Files{State: bytes.Clone(m.files.State), Journal: bytes.Clone(m.files.Journal)}, nil
+	return state.Files{
+		State: bytes.Clone(m.files.State), Journal: bytes.Clone(m.files.Journal), Last: bytes.Clone(m.files.Last),
+	}, nil
+}
+
+// Versions implements state.Store.
+func (m *Memory) Versions(context.Context) ([]state.Version, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := slices.Clone(m.versions)
+	for i := range all {
+		all[i].State = bytes.Clone(all[i].State)
+	}
+	return all, nil
+}
+
+// Trail implements state.Store.
+func (m *Memory) Trail(context.Context) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.Clone(m.trail), nil
+}
+
+// Break implements state.Store.
+func (m *Memory) Break(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.holder == nil:
+		return &state.ErrOther{Store: m.String(), ID: id}
+	case m.holder.who.ID != id:
+		return &state.ErrOther{Store: m.String(), ID: id, Holder: m.holder.who}
+	}
+	m.holder.end(&state.ErrLost{Store: m.String()})
+	return nil
 }
 
 // String implements state.Store.
@@ -36,10 +74,10 @@ func (m *Memory) Lock(ctx context.Context, who state.Who) (context.Context, stat
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.holder != nil {
-		return nil, nil, &state.ErrLocked{Store: m.String(), Holder: m.holder.who}
+		return nil, nil, &state.ErrLocked{Store: m.String(), Holder: m.holder.who, Stays: true}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	m.holder = &lock{store: m, who: who, cancel: cancel}
+	m.holder = &lock{store: m, who: who.Named(), cancel: cancel}
 	return ctx, m.holder, nil
 }
 
@@ -91,16 +129,22 @@ func (l *lock) write(name string, do func()) error {
 	return nil
 }
 
-func (l *lock) Save(_ context.Context, data []byte) error {
-	return l.write("save", func() { l.store.files.State = append([]byte{}, data...) })
+func (l *lock) Save(_ context.Context, snap state.Snapshot) error {
+	return l.write("save", func() {
+		m := l.store
+		m.files.State, m.files.Journal = append([]byte{}, snap.State...), nil
+		m.versions = slices.Insert(m.versions, 0, state.Version{Serial: snap.Serial, At: time.Now(), State: m.files.State})
+		m.versions = m.versions[:min(len(m.versions), state.KeptVersions)]
+		if len(snap.Trail) > 0 {
+			m.trail = append(m.trail, snap.Trail...)
+			lines := bytes.Split(m.trail, []byte("\n"))
+			m.files.Last = lines[len(lines)-2]
+		}
+	})
 }
 
 func (l *lock) Append(_ context.Context, line []byte) error {
 	return l.write("append", func() { l.store.files.Journal = append(l.store.files.Journal, line...) })
-}
-
-func (l *lock) Clear(context.Context) error {
-	return l.write("clear", func() { l.store.files.Journal = nil })
 }
 
 func (l *lock) Note() string { return "" }

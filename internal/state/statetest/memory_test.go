@@ -19,13 +19,12 @@ func TestAKilledHolderWritesNoMore(t *testing.T) {
 		store := &statetest.Memory{}
 		ctx, lock, err := store.Lock(t.Context(), state.Who{})
 		require.NoError(t, err)
-		require.NoError(t, lock.Save(t.Context(), []byte("state")))
+		require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("state")}))
 		require.NoError(t, lock.Append(t.Context(), []byte("one\n")))
 		store.Kill(torn)
 		require.Error(t, ctx.Err())
-		require.ErrorIs(t, lock.Save(t.Context(), []byte("late")), statetest.ErrDead)
+		require.ErrorIs(t, lock.Save(t.Context(), state.Snapshot{Serial: 2, State: []byte("late")}), statetest.ErrDead)
 		require.ErrorIs(t, lock.Append(t.Context(), []byte("late\n")), statetest.ErrDead)
-		require.ErrorIs(t, lock.Clear(t.Context()), statetest.ErrDead)
 		require.ErrorIs(t, lock.Unlock(), statetest.ErrDead)
 
 		files, err := store.Load(t.Context())
@@ -43,17 +42,16 @@ func TestAFailedWriteLeavesWhatWas(t *testing.T) {
 	store, broken := &statetest.Memory{}, errors.New("broken")
 	_, lock, err := store.Lock(t.Context(), state.Who{})
 	require.NoError(t, err)
-	require.NoError(t, lock.Save(t.Context(), []byte("state")))
+	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("state")}))
 	require.NoError(t, lock.Append(t.Context(), []byte("one\n")))
 	var asked []string
 	store.Fail = func(write string) error {
 		asked = append(asked, write)
 		return broken
 	}
-	require.ErrorIs(t, lock.Save(t.Context(), []byte("new")), broken)
+	require.ErrorIs(t, lock.Save(t.Context(), state.Snapshot{Serial: 2, State: []byte("new")}), broken)
 	require.ErrorIs(t, lock.Append(t.Context(), []byte("two\n")), broken)
-	require.ErrorIs(t, lock.Clear(t.Context()), broken)
-	require.Equal(t, []string{"save", "append", "clear"}, asked)
+	require.Equal(t, []string{"save", "append"}, asked)
 	files, err := store.Load(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, state.Files{State: []byte("state"), Journal: []byte("one\n")}, files)

@@ -1,0 +1,120 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+
+	"github.com/proximity-cli/proximity/internal/state"
+)
+
+type lock struct {
+	store   *Store
+	file    *flock.Flock
+	journal *journal
+	cancel  context.CancelFunc
+	note    string
+	ended   bool // it was given back
+}
+
+var errEnded = errors.New("the lock was given back")
+
+// Note implements state.Lock.
+func (l *lock) Note() string { return l.note }
+
+// Save implements state.Lock. The trail comes first: lines that it has twice
+// are known by their place in the journal, lines that it lacks are lost. The
+// version comes before the state file, so that there is always a good copy of
+// what stands in it.
+func (l *lock) Save(_ context.Context, s state.Snapshot) error {
+	if l.ended {
+		return errEnded
+	}
+	if err := l.store.addToTrail(s.Trail); err != nil {
+		return err
+	}
+	if err := l.store.keep(s); err != nil {
+		return err
+	}
+	if err := replace(l.store.dir, l.store.file(), s.State); err != nil {
+		return err
+	}
+	if l.journal.isEmpty() {
+		return nil
+	}
+	return l.journal.reset()
+}
+
+// replace puts a file in the place of another by rename, so that a reader and
+// a crash see either the old or the new one, and makes the rename durable.
+func replace(dir, path string, data []byte) error {
+	if err := renameio.WriteFile(path, data, 0o600, renameio.IgnoreUmask(), renameio.WithTempDir(dir)); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// Append implements state.Lock.
+func (l *lock) Append(_ context.Context, line []byte) error {
+	if l.ended {
+		return errEnded
+	}
+	return l.journal.add(line)
+}
+
+// Unlock gives the lock back. The lock file stays, empty: to remove it would
+// let two processes lock two files of one name.
+func (l *lock) Unlock() error {
+	if l.ended {
+		return errEnded
+	}
+	l.ended = true
+	l.cancel()
+	var err error
+	if l.journal.isEmpty() {
+		err = os.Remove(l.journal.path)
+	}
+	return errors.Join(err, l.journal.file.Close(), os.Truncate(l.store.locking(), 0), l.file.Unlock())
+}
+
+// holder returns who wrote the lock file last, and whether somebody did and
+// did not give the lock back. What cannot be read is a holder without a name.
+func (s *Store) holder() (who state.Who, written bool) {
+	text, err := readIfThere(s.locking())
+	if err == nil && json.Unmarshal(text, &who) != nil {
+		who = state.Who{}
+	}
+	return who, len(text) > 0
+}
+
+func (s *Store) setHolder(who state.Who) error {
+	text, err := json.Marshal(who)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.locking(), text, 0o600)
+}
+
+// Break implements state.Store. The kernel frees the lock of a process that
+// died, so that whoever has it lives.
+func (s *Store) Break(_ context.Context, id string) error {
+	file := flock.New(s.locking(), flock.SetPermissions(0o600))
+	got, err := file.TryLock()
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return &state.ErrOther{Store: s.String(), ID: id}
+	case err != nil:
+		return err
+	case got:
+		return errors.Join(&state.ErrOther{Store: s.String(), ID: id}, file.Unlock())
+	}
+	holder, _ := s.holder()
+	if holder.ID != id {
+		return &state.ErrOther{Store: s.String(), ID: id, Holder: holder}
+	}
+	return &state.ErrHeld{Store: s.String(), Holder: holder}
+}

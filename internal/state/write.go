@@ -1,0 +1,131 @@
+package state
+
+import (
+	"context"
+	"fmt"
+)
+
+// batch is events that are written together: while one write waits for the
+// disk or the network, what comes in the meantime gathers for the next one.
+type batch struct {
+	events []event
+	err    error // of the write, once it is over
+}
+
+// append makes an event durable, then known. It refuses what could not be
+// replayed, such as a task told after its step has ended.
+func (s *Session) append(ctx context.Context, e event) error {
+	mine, err := s.gather(e)
+	if err != nil {
+		return err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	isFirst := s.waiting == mine
+	if isFirst {
+		s.waiting = nil // what comes from now on is not in this write
+	}
+	s.mu.Unlock()
+	if isFirst {
+		mine.err = s.write(ctx, mine.events)
+	}
+	return mine.err
+}
+
+// gather adds an event to those that wait to be written.
+func (s *Session) gather(e event) (*batch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.Begin == nil && !s.state.isOpen(e.Seq) {
+		return nil, fmt.Errorf("%s: journal: step %d is not open", s.codec.store, e.Seq)
+	}
+	if s.waiting == nil {
+		s.waiting = &batch{}
+	}
+	s.waiting.events = append(s.waiting.events, e)
+	return s.waiting, nil
+}
+
+// write appends events to the journal as one line. The caller holds writing.
+func (s *Session) write(ctx context.Context, events []event) error {
+	for i := range events {
+		events[i].Serial = s.state.Serial
+		if events[i].Begin != nil {
+			events[i].Lineage = s.state.Lineage
+		}
+	}
+	line, err := s.codec.encodeLine(events)
+	if err != nil {
+		return err
+	}
+	if err := s.lock.Append(ctx, line); err != nil {
+		return fmt.Errorf("%s: journal: %w", s.codec.store, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.journaled = true
+	for _, e := range events {
+		if err := s.learn(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learn brings what is known up to date with an event in the journal.
+func (s *Session) learn(e event) error {
+	s.line++
+	if entry, ok := e.entry(s.state); ok {
+		s.ended = append(s.ended, placed{e.Serial, s.line, entry})
+	}
+	return s.codec.apply(s.state, e)
+}
+
+// save writes the state file under the next serial, and the trail with what
+// has ended since the last time. The caller holds both locks.
+func (s *Session) save(ctx context.Context) error {
+	lines, end, err := s.codec.trailLines(s.last, s.ended)
+	if err != nil {
+		return err
+	}
+	next := *s.state
+	next.Serial++
+	next.trail = end
+	data, err := s.codec.encode(&next)
+	if err != nil {
+		return err
+	}
+	if err := s.lock.Save(ctx, Snapshot{next.Serial, data, lines}); err != nil {
+		return fmt.Errorf("%s: %w", s.codec.store, err)
+	}
+	*s.state = next
+	s.journaled, s.ended, s.line = false, nil, 0
+	if len(lines) > 0 {
+		s.last = lastLine(lines)
+	}
+	return nil
+}
+
+// Edit changes the state otherwise than by a step: do gets what is known and
+// changes it. The trail says so with the entry; its time, and who it is by,
+// are filled in. An error of do leaves everything as it was.
+func (s *Session) Edit(ctx context.Context, e Entry, do func(*State) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, ended := s.state, s.ended
+	s.state = before.Clone()
+	err := do(s.state)
+	if err == nil {
+		e.At, e.By = s.now(), s.by
+		s.line++
+		s.ended = append(ended, placed{before.Serial, s.line, e})
+		err = s.save(ctx)
+	}
+	if err != nil {
+		s.state, s.ended = before, ended
+	}
+	return err
+}
