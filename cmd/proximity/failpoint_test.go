@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 var everywhere = flag.Bool("everywhere", false, "kill every scenario each time it reaches a point, not each point once")
@@ -35,11 +36,10 @@ func TestEveryFailpoint(t *testing.T) {
 	all := playAll(t, buildWithFailpoints(t))
 	var toll toll
 	t.Run("kill", func(t *testing.T) {
-		for _, d := range deaths(t, points, all) {
-			t.Run(d.name(), func(t *testing.T) {
+		for p, list := range deaths(t, points, all) {
+			t.Run(p.name, func(t *testing.T) {
 				t.Parallel()
-				toll.kills.Add(1)
-				require.NoError(t, d.suffer(t.TempDir(), &toll))
+				require.NoError(t, sufferAll(list, t.TempDir(), &toll))
 			})
 		}
 	})
@@ -105,8 +105,9 @@ func play(s scenario, at stage) (*played, error) {
 	if err := calm.play(s.after); err != nil {
 		return nil, fmt.Errorf("without a kill: %w", err)
 	}
+	p.files = namesIn(calm.dir)
 	world, err := look(calm.dir, "lab")
-	p.world, p.files = count(world), namesIn(calm.dir)
+	p.world = count(world)
 	return p, errors.Join(err, p.world.against(p.world, &toll{}))
 }
 
@@ -126,12 +127,12 @@ type death struct {
 	n     int
 }
 
-func (d death) name() string { return fmt.Sprintf("%s/%s_%d", d.played.name, d.point, d.n) }
-
-// deaths are all that are to be suffered: of each point the one in the shortest
-// scenario, or all there are. A point that is never reached fails the test.
-func deaths(t *testing.T, points []string, all []*played) (list []death) {
+// deaths are all that are to be suffered, by scenario: of each point the one in
+// the shortest scenario, or all there are. A point that is never reached fails
+// the test.
+func deaths(t *testing.T, points []string, all []*played) map[*played][]death {
 	slices.SortFunc(all, func(a, b *played) int { return cmp.Compare(len(a.reached), len(b.reached)) })
+	list := map[*played][]death{}
 	for _, point := range points {
 		found := false
 		for _, p := range all {
@@ -141,7 +142,7 @@ func deaths(t *testing.T, points []string, all []*played) (list []death) {
 					continue
 				}
 				n, found = n+1, true
-				list = append(list, death{p, point, n})
+				list[p] = append(list[p], death{p, point, n})
 			}
 		}
 		if !found {
@@ -149,6 +150,23 @@ func deaths(t *testing.T, points []string, all []*played) (list []death) {
 		}
 	}
 	return list
+}
+
+// sufferAll suffers several deaths at a time: mostly they wait for tasks.
+func sufferAll(list []death, home string, l *toll) error {
+	var all errgroup.Group
+	all.SetLimit(4)
+	wrong := make([]error, len(list))
+	for i, d := range list {
+		all.Go(func() error {
+			l.kills.Add(1)
+			if err := d.suffer(filepath.Join(home, fmt.Sprint(i)), l); err != nil {
+				wrong[i] = fmt.Errorf("killed %s, when it got there for the %d. time: %w", d.point, d.n, err)
+			}
+			return nil
+		})
+	}
+	return errors.Join(append(wrong, all.Wait())...)
 }
 
 // suffer kills the program, types what comes after, and compares with a run that

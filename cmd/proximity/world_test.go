@@ -52,9 +52,10 @@ type census struct {
 	lines  []string       // all of it
 }
 
-var drawn = regexp.MustCompile(`"(lineage|nonce)\\*":\\*"[^"]*"|hwaddr=[0-9A-F:]+|(vm|subvol|base)-\d+-disk-\d+`)
-
-var marked = regexp.MustCompile(`<!-- proximity (\{.*\}) -->`)
+var (
+	drawn  = regexp.MustCompile(`"(lineage|nonce)\\*":\\*"[^"]*"|hwaddr=[0-9A-F:]+|(vm|subvol|base)-\d+-disk-\d+|[0-9a-f]{32} [0-9a-f]{16}|proximity-[a-z]+-[0-9a-f]{8}`)
+	marked = regexp.MustCompile(`<!-- proximity (\{.*\}) -->`)
+)
 
 func count(w pvesim.World) census {
 	c := census{ours: map[string]int{}}
@@ -76,15 +77,11 @@ func count(w pvesim.World) census {
 		if v.Content == "rootdir" && !isOwned {
 			c.strays = append(c.strays, "volume "+key+" is of no guest")
 		}
-		c.add("volume", drawn.ReplaceAllString(key, "disk"), v.Content, v.Size, names[fmt.Sprint(v.VMID)])
+		c.add("volume", key, v.Content, v.Size, names[fmt.Sprint(v.VMID)])
 	}
 	for id, job := range w.Jobs {
 		job = maps.Clone(job)
 		job["vmid"] = inNames(job["vmid"], names)
-		if addressOf(job["comment"]) != "" {
-			id = addressOf(job["comment"])
-			delete(job, "id")
-		}
 		c.add("job", id, job)
 	}
 	for id, members := range w.Pools {
@@ -159,10 +156,26 @@ type kept struct{ serial uint64 }
 // readKept reads the files of the state in a directory. Any that is torn is an
 // error. Where there is none the serial is 0.
 func readKept(dir string, l *toll) (kept, error) {
-	var k kept
-	text, err := os.ReadFile(filepath.Join(dir, "proximity.state.json"))
+	const state = "proximity.state."
+	serial, err := readStateFile(filepath.Join(dir, state+"json"))
+	versions, globErr := filepath.Glob(filepath.Join(dir, state+"versions", "*.json"))
+	wrong := []error{err, globErr, readJournal(filepath.Join(dir, state+"journal")), readTrail(filepath.Join(dir, state+"trail"))}
+	for _, name := range versions {
+		_, err := readStateFile(name)
+		wrong = append(wrong, err)
+	}
+	for _, err := range wrong {
+		if err != nil {
+			l.torn.Add(1)
+		}
+	}
+	return kept{serial}, errors.Join(wrong...)
+}
+
+func readStateFile(name string) (serial uint64, err error) {
+	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return k, nil
+		return 0, nil
 	}
 	var file struct {
 		Checksum string
@@ -174,15 +187,67 @@ func readKept(dir string, l *toll) (kept, error) {
 	if err == nil {
 		err = json.Compact(&compact, file.State)
 	}
-	if sum := sha256.Sum256(compact.Bytes()); err == nil && file.Checksum != "sha256:"+hex.EncodeToString(sum[:]) {
+	if err == nil && file.Checksum != "sha256:"+digest(compact.Bytes()) {
 		err = errors.New("its checksum is wrong")
 	}
 	if err != nil {
-		l.torn.Add(1)
-		return k, fmt.Errorf("state file: %w:\n%s", err, text)
+		return 0, fmt.Errorf("%s: %w:\n%s", name, err, text)
 	}
-	k.serial = inner.Serial
-	return k, nil
+	return inner.Serial, nil
+}
+
+func digest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// readJournal takes a journal for torn when a line is not whole. Only the last
+// one, which was being written, may be so.
+func readJournal(name string) error {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	lines := bytes.Split(bytes.TrimRight(text, "\x00"), []byte("\n"))
+	for n, line := range lines[:len(lines)-1] {
+		sum, rest, _ := bytes.Cut(line, []byte(" "))
+		if string(sum) != digest(rest)[:len(sum)] || len(sum) < 16 {
+			return fmt.Errorf("%s: line %d is torn: %q", name, n+1, line)
+		}
+	}
+	return err
+}
+
+// readTrail takes a trail for torn when its lines do not follow each other, or
+// tell of the same step twice.
+func readTrail(name string) error {
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	type place struct {
+		Serial uint64
+		Line   int
+	}
+	type line struct {
+		place
+		N          uint64
+		Prev, Hash string
+	}
+	var before line
+	told := map[place]bool{}
+	lines := strings.SplitAfter(string(text), "\n")
+	for _, text := range lines[:len(lines)-1] {
+		var l line
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			return fmt.Errorf("%s: %w: %q", name, err, text)
+		}
+		if l.N != before.N+1 || l.Prev != before.Hash || told[l.place] {
+			return fmt.Errorf("%s: line %d does not follow the one before, or is there twice: %s", name, l.N, text)
+		}
+		before, told[l.place] = l, true
+	}
+	return err
 }
 
 // notBefore is an error when state went back to an earlier serial.

@@ -9,14 +9,19 @@ import (
 var writes = []struct{ in, call string }{
 	{"", "os.WriteFile"}, {"", "os.Rename"}, {"", "os.Remove"}, {"", "os.RemoveAll"}, {"", "os.Truncate"}, {"", "os.Link"}, {"", "os.Symlink"},
 	{"", "renameio.WriteFile"}, {"", "renameio.Symlink"}, {"", ".CloseAtomicallyReplace"},
-	{"internal/state/", ".Truncate"}, {"internal/state/", ".Sync"}, {"internal/state/", ".WriteString"},
+	{"internal/state/", ".Truncate"}, {"internal/state/", ".Sync"}, {"internal/state/", ".WriteAt"}, {"internal/state/", ".WriteString"},
 	{"internal/state/postgres", ".Exec"}, {"internal/state/postgres", ".Commit"},
 	{"internal/state/s3", ".PutObject"}, {"internal/state/s3", ".DeleteObject"}, {"internal/state/s3", ".DeleteObjects"}, {"internal/state/s3", ".CopyObject"},
 	{"internal/state/http", ".Do"},
 }
 
 // harmless are writes without points, with the reason.
-var harmless = map[string]string{}
+var harmless = map[string]string{
+	"internal/state/local: sweep: os.Remove":      "a file that nobody reads; what stays is swept the next time",
+	"internal/state/local: keep: os.Remove":       "a version that is too old; what stays is dropped the next time",
+	"internal/state/local: add: j.file.WriteAt":   "after a write that failed: what is not taken back is a torn line, which was never acted upon",
+	"internal/state/local: grow: j.file.Truncate": "after a write that failed: what is not taken back are zeros",
+}
 
 // unguarded returns what to say of each durable write that lies outside of
 // points.
