@@ -8,6 +8,7 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/config"
 	"github.com/proximity-cli/proximity/internal/diag"
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/plan"
 	"github.com/proximity-cli/proximity/internal/ui"
 )
@@ -136,7 +137,10 @@ func (a *app) writeMarkdown(name string, doc plan.Document) error {
 	if name == "-" {
 		return a.print(ui.Markdown(doc))
 	}
-	if err := os.WriteFile(name, []byte(ui.Markdown(doc)), 0o644); err != nil {
+	err := failpoint.Around("cli: write a plan as Markdown", func() error {
+		return os.WriteFile(name, []byte(ui.Markdown(doc)), 0o644)
+	})
+	if err != nil {
 		return fmt.Errorf("plan as Markdown %q: %w", name, plainCause(err))
 	}
 	return nil

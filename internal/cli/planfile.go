@@ -17,6 +17,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"github.com/proximity-cli/proximity/internal/config"
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/plan"
 	"github.com/proximity-cli/proximity/internal/state"
 )
@@ -68,7 +69,9 @@ func planChecksum(header string, body []byte) string {
 func writePlanFile(name string, f planFile, vault state.Vault) error {
 	data, err := encodePlanFile(f, vault)
 	if err == nil {
-		err = renameio.WriteFile(name, data, 0o600, renameio.IgnoreUmask())
+		err = failpoint.Around("cli: write a plan file", func() error {
+			return renameio.WriteFile(name, data, 0o600, renameio.IgnoreUmask())
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("plan file %q: %w", name, plainCause(err))

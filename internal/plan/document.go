@@ -139,6 +139,25 @@ func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal r
 	return out
 }
 
+// Told returns what a change does to its resource as it is kept for later
+// readers: nothing sensitive, not even sealed, and no values that nobody asked
+// for.
+func (p *Plan) Told(c *Change, kinds map[string]*resource.Kind) []DocumentEdit {
+	var told []DocumentEdit
+	for _, e := range p.documentChange(c, kinds, resource.Sealer{}).Edits {
+		if e.Default {
+			continue
+		}
+		for _, v := range []*DocumentValue{e.Old, e.New} {
+			if v != nil {
+				v.Sealed = ""
+			}
+		}
+		told = append(told, e)
+	}
+	return told
+}
+
 // renewed returns an edit for each computed value that the change makes anew.
 func (c *Change) renewed(kind *resource.Kind) []resource.Edit {
 	var edits []resource.Edit
@@ -159,25 +178,6 @@ func (c *Change) renewed(kind *resource.Kind) []resource.Edit {
 // renews reports whether the change makes a value of the attribute anew.
 func (c *Change) renews(a *resource.Attr) bool {
 	return a.Renewed && (c.Action == Create || c.Action == Replace || c.Action == Update && c.Effect() > resource.Record)
-}
-
-// Told returns what a change does to its resource as it is kept for later
-// readers: nothing sensitive, not even sealed, and no values that nobody asked
-// for.
-func (p *Plan) Told(c *Change, kinds map[string]*resource.Kind) []DocumentEdit {
-	var told []DocumentEdit
-	for _, e := range p.documentChange(c, kinds, resource.Sealer{}).Edits {
-		if e.Default {
-			continue
-		}
-		for _, v := range []*DocumentValue{e.Old, e.New} {
-			if v != nil {
-				v.Sealed = ""
-			}
-		}
-		told = append(told, e)
-	}
-	return told
 }
 
 // documentEdits turns one edit into plain data; one that adds or removes a

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -53,7 +54,10 @@ func (j *journal) isEmpty() bool { return j.end == 0 && j.broken == nil }
 
 // reset puts an empty journal in the place of the present one.
 func (j *journal) reset() error {
-	if err := replace(j.dir, j.path, make([]byte, chunk)); err != nil {
+	err := failpoint.Around("state/local: put an empty journal in place", func() error {
+		return replace(j.dir, j.path, make([]byte, chunk))
+	})
+	if err != nil {
 		return err
 	}
 	file, err := openPrivate(j.path, os.O_RDWR)
@@ -76,10 +80,13 @@ func (j *journal) add(line []byte) error {
 	if err := j.grow(j.end + int64(len(line)) + 1); err != nil {
 		return err
 	}
-	written, err := j.file.WriteAt(line, j.end)
-	if err == nil {
-		err = j.file.Sync()
-	}
+	written := 0
+	err := failpoint.Around("state/local: append to the journal", func() (err error) {
+		if written, err = j.file.WriteAt(line, j.end); err != nil {
+			return err
+		}
+		return j.file.Sync()
+	})
 	if err == nil {
 		j.end += int64(len(line))
 		return nil
@@ -93,7 +100,11 @@ func (j *journal) add(line []byte) error {
 // grow adds chunks until there is room.
 func (j *journal) grow(room int64) error {
 	for ; j.size < room; j.size += chunk {
-		if _, err := j.file.WriteAt(make([]byte, chunk), j.size); err != nil {
+		err := failpoint.Around("state/local: lengthen the journal", func() error {
+			_, err := j.file.WriteAt(make([]byte, chunk), j.size)
+			return err
+		})
+		if err != nil {
 			return errors.Join(err, j.file.Truncate(j.size))
 		}
 	}
