@@ -79,7 +79,8 @@ func (a *app) openStore() (state.Store, error) {
 
 // openState returns the place of the state and what is needed to read it.
 func (a *app) openState() (state.Store, state.Options, error) {
-	return localStore(), state.Options{Kinds: kindsByName()}, nil
+	vault, err := a.vaultAtHand()
+	return localStore(), state.Options{Kinds: kindsByName(), Vault: vault}, err
 }
 
 // localStore keeps state in the working directory.

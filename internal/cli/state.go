@@ -36,13 +36,12 @@ func (a *app) stateCommand() *cobra.Command {
 
 // readState reads what is recorded, without configuration and lock.
 func (a *app) readState() (*state.State, map[string]*resource.Kind, error) {
-	vault, err := a.vaultAtHand()
+	store, o, err := a.openState()
 	if err != nil {
 		return nil, nil, err
 	}
-	kinds := kindsByName()
-	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kinds, Vault: vault})
-	return st, kinds, err
+	st, err := state.Read(context.Background(), store, o)
+	return st, o.Kinds, err
 }
 
 func (a *app) listState() error {

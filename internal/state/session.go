@@ -50,12 +50,10 @@ func load(ctx context.Context, store Store, o Options) (l loaded, err error) {
 		l.state = New()
 		return l, nil
 	}
-	if l.state, l.box, err = c.decode(files.State, o.Vault); err != nil {
+	if err = c.decode(files.State, o.Vault, &l); err != nil {
 		return l, err
 	}
-	if c.box = l.box; l.box != nil {
-		l.header = string(l.box.Header())
-	}
+	c.box = l.box
 	events, err := c.decodeLines(files.Journal)
 	if err != nil {
 		return l, err
