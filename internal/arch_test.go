@@ -26,10 +26,10 @@ const module = "github.com/proximity-cli/proximity/"
 // layers lists the packages from the bottom up: one may import those of lower
 // layers, and of its own layer only what rules allow.
 var layers = [][]string{
-	{"internal/addr", "internal/calendar", "internal/diag", "internal/graph"},
+	{"internal/addr", "internal/calendar", "internal/diag", "internal/failpoint", "internal/graph"},
 	{"internal/resource"},
 	{"internal/providers", "internal/providers/proxmox/pve", "internal/state"},
-	{"internal/plan", "internal/providers/proxmox", "internal/providers/providertest", "internal/state/local", "internal/state/statetest"},
+	{"internal/plan", "internal/providers/proxmox", "internal/providers/providertest", "internal/providers/secret", "internal/state/local", "internal/state/statetest", "internal/state/vault"},
 	{"internal/config", "internal/inventory", "internal/apply"},
 	{"internal/ui"},
 	{"internal/cli"},

@@ -9,6 +9,7 @@ import (
 	"github.com/proximity-cli/proximity/internal/config"
 	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox"
+	"github.com/proximity-cli/proximity/internal/providers/secret"
 	"github.com/proximity-cli/proximity/internal/resource"
 	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/state/local"
@@ -17,7 +18,7 @@ import (
 // kindsByName returns all kinds of resources that there are.
 func kindsByName() map[string]*resource.Kind {
 	kinds := map[string]*resource.Kind{}
-	for _, k := range proxmox.Kinds() {
+	for _, k := range append(proxmox.Kinds(), secret.Kind()) {
 		kinds[k.Name] = k
 	}
 	return kinds
@@ -33,7 +34,7 @@ func (a *app) load(saved *config.Sources, added map[string][]byte) error {
 	}
 	o := config.Options{
 		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(),
-		Added: added,
+		Added: added, Keys: keyChecks(),
 	}
 	load := config.Load
 	if saved != nil {
@@ -76,6 +77,11 @@ func (a *app) openStore() (state.Store, error) {
 	return localStore(), nil
 }
 
+// openState returns the place of the state and what is needed to read it.
+func (a *app) openState() (state.Store, state.Options, error) {
+	return localStore(), state.Options{Kinds: kindsByName()}, nil
+}
+
 // localStore keeps state in the working directory.
 func localStore() state.Store { return local.New(".") }
 
@@ -89,11 +95,15 @@ func (a *app) engine(saved *config.Sources) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	vault, err := a.vault()
+	if err != nil {
+		return nil, err
+	}
 	hosts, closeHosts, err := a.connect(a.config.Hosts)
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{app: a, kinds: kindsByName(), hosts: hosts, store: store}
+	e := &engine{app: a, kinds: kindsByName(), hosts: hosts, store: store, vault: vault}
 	var stop func()
 	e.soft, e.hard, stop = a.interruptible()
 	e.close = func() {

@@ -36,8 +36,12 @@ func (a *app) stateCommand() *cobra.Command {
 
 // readState reads what is recorded, without configuration and lock.
 func (a *app) readState() (*state.State, map[string]*resource.Kind, error) {
+	vault, err := a.vaultAtHand()
+	if err != nil {
+		return nil, nil, err
+	}
 	kinds := kindsByName()
-	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kinds})
+	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kinds, Vault: vault})
 	return st, kinds, err
 }
 
@@ -81,7 +85,7 @@ func (a *app) printObject(o resource.Object, kind *resource.Kind) error {
 	if !a.json {
 		return a.print(ui.Object(o, kind, a.out.Style()))
 	}
-	attrs, err := kind.Schema.Encode(o.Attrs)
+	attrs, err := kind.Schema.Encode(kind.Schema.WithoutSecrets(o.Attrs))
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Addr, err)
 	}

@@ -72,7 +72,7 @@ func (w *world) declareBlock(b *hcl.Block) {
 		w.hosts[b.Labels[0]] = &hostBlock{name: b.Labels[0], at: b.DefRange, source: b}
 	case kind != nil && !kind.Lasting:
 		a := addr.New(b.Type, b.Labels[0])
-		w.blocks[a] = &block{addr: a, kind: kind, at: b.DefRange, source: b}
+		w.blocks[a] = &block{addr: a, kind: kind, at: b.DefRange, source: b, repeated: repeats(b.Body)}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 type Settings struct {
 	RequiredVersion string
 	State           StateStore
+	Encryption      *Encryption // nil: nothing is encrypted
 }
 
 // StateStore says where state is kept. Attributes are as they are written,
@@ -33,7 +34,7 @@ func (w *world) evaluateSettings() Settings {
 		return settings
 	}
 	schema := &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "required_version"}},
-		Blocks: []hcl.BlockHeaderSchema{{Type: "state", LabelNames: []string{"type"}}}}
+		Blocks: []hcl.BlockHeaderSchema{{Type: "state", LabelNames: []string{"type"}}, {Type: "encryption"}}}
 	withUnavailable(schema, "proximity")
 	content, problems := w.settings.Body.Content(schema)
 	w.say(fromHCL(problems)...)
@@ -54,6 +55,7 @@ func (w *world) evaluateSettings() Settings {
 		}
 		settings.State = StateStore{Type: b.Labels[0], Attributes: w.plainAttributes(b), Range: b.DefRange}
 	}
+	settings.Encryption = w.evaluateEncryption(content.Blocks.OfType("encryption"))
 	return settings
 }
 

@@ -285,6 +285,9 @@ func (c codec) encodeAttrs(a addr.Addr, v cty.Value) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.box == nil && kind.Schema.HasSecret(v) {
+		return nil, fmt.Errorf("%s: its value is kept only where state is encrypted", a)
+	}
 	attrs, err := kind.Schema.Encode(v)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a, err)
