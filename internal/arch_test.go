@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/addr", "internal/calendar", "internal/diag", "internal/graph"},
 	{"internal/resource"},
 	{"internal/providers", "internal/providers/proxmox/pve", "internal/state"},
-	{"internal/plan", "internal/providers/proxmox", "internal/providers/providertest", "internal/state/local", "internal/state/statetest"},
+	{"internal/plan", "internal/providers/proxmox", "internal/providers/providertest", "internal/state/local", "internal/state/s3", "internal/state/statetest", "internal/state/statetest/s3server"},
 	{"internal/config", "internal/inventory", "internal/apply"},
 	{"internal/ui"},
 	{"internal/cli"},
@@ -185,6 +185,7 @@ func TestGoroutinesStartInFewPlaces(t *testing.T) {
 		"internal/cli/signals.go":               true, // the second interrupt
 		"internal/cli/prompt.go":                true, // reading an answer cannot be interrupted
 		"internal/config/limits.go":             true, // nor can evaluation: the one that takes too long is left behind
+		"internal/state/s3/watch.go":            true, // whether the lock is still ours
 		"internal/ui/live.go":                   true, // the clock of the progress lines
 	}
 	for path, file := range sources(t) {
