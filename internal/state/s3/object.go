@@ -80,11 +80,18 @@ func (s *Store) get(ctx context.Context, key string, limit int64) (data []byte, 
 		tag = aws.ToString(out.ETag)
 		data, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
 		return data, s.explain(err)
-	}, backoff.WithMaxTries(readTries))
+	}, s.pauses(), backoff.WithMaxTries(readTries))
 	return data, tag, err
 }
 
 const readTries = 4
+
+// pauses are those between the tries of what the SDK does not repeat.
+func (s *Store) pauses() backoff.RetryOption {
+	growing := backoff.NewExponentialBackOff()
+	growing.InitialInterval, growing.MaxInterval = min(growing.InitialInterval, s.tuning.pause), s.tuning.pause
+	return backoff.WithBackOff(growing)
+}
 
 // missing is the damage that a named object is gone. Of a head that is no
 // longer the present one it is none.

@@ -52,7 +52,7 @@ type Store struct {
 	config Config
 	client *s3.Client
 	keys   *keys
-	poll   time.Duration // between two looks whether a lock is still ours
+	tuning tuning
 
 	mu     sync.Mutex
 	proven bool // it honours conditional writes
@@ -78,7 +78,7 @@ func newStore(c Config, t tuning) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{config: c, client: client, keys: keys, poll: t.poll}, nil
+	return &Store{config: c, client: client, keys: keys, tuning: t}, nil
 }
 
 func (c Config) check() error {

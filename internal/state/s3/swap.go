@@ -92,5 +92,5 @@ func (s *Store) swap(ctx context.Context, was placed, next head) (placed, error)
 			return placed{}, err
 		}
 		return placed{}, backoff.Permanent(errChanged)
-	}, backoff.WithMaxTries(swapTries))
+	}, s.pauses(), backoff.WithMaxTries(swapTries))
 }

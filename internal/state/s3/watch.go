@@ -9,7 +9,7 @@ import (
 // any more, until the lock's context has ended. A store that does not answer
 // takes no lock away.
 func (s *Store) watch(held context.Context, token string, end context.CancelCauseFunc) {
-	tick := time.NewTicker(s.poll)
+	tick := time.NewTicker(s.tuning.poll)
 	go func() {
 		defer tick.Stop()
 		for {
