@@ -2,8 +2,10 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,6 +21,11 @@ import (
 var shared pgserver.Shared
 
 func TestMain(m *testing.M) {
+	if place := os.Getenv(writerPlace); place != "" {
+		staysIn, _ := strconv.Atoi(os.Getenv("TEST_WRITER_STAYS_IN")) // 0 is never
+		fmt.Println(write(context.Background(), place, staysIn))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if err := shared.Stop(); err != nil {
 		panic(err)
