@@ -49,7 +49,7 @@ type Store struct {
 	schema, name string
 	place        string
 	user         string        // for what people have to grant
-	patience     time.Duration // how long what may be repeated is
+	patience     time.Duration // how long a server that does not answer is waited for
 }
 
 // New returns the store that the settings name. It connects to nothing yet;
@@ -145,34 +145,39 @@ func (s *Store) Load(ctx context.Context) (state.Files, error) {
 
 // Versions implements state.Store.
 func (s *Store) Versions(ctx context.Context) ([]state.Version, error) {
-	var all []state.Version
-	err := s.read(ctx, "versions", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, s.sql(`select serial, saved, state from schema.versions
-			where name = $1 order by serial desc limit $2`), s.name, state.KeptVersions)
-		if err != nil {
-			return err
-		}
-		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[state.Version])
-		return err
-	})
-	return all, err
+	return rows(ctx, s, "versions", pgx.RowToStructByPos[state.Version],
+		`select serial, saved, state from schema.versions where name = $1 order by serial desc limit $2`,
+		s.name, state.KeptVersions)
 }
 
 // Trail implements state.Store.
 func (s *Store) Trail(ctx context.Context) ([]byte, error) {
-	var text []byte
-	err := s.read(ctx, "trail", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, s.sql(`select line from schema.trail where name = $1 order by seq`), s.name)
+	lines, err := rows(ctx, s, "trail", pgx.RowTo[[]byte], `select line from schema.trail where name = $1 order by seq`, s.name)
+	if err != nil || len(lines) == 0 {
+		return nil, err
+	}
+	return append(bytes.Join(lines, []byte("\n")), '\n'), nil
+}
+
+// rows reads what one statement selects.
+func rows[T any](ctx context.Context, s *Store, what string, one pgx.RowToFunc[T], statement string, args ...any) ([]T, error) {
+	var all []T
+	err := s.read(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
+		var layout int
+		if err := conn.QueryRow(ctx, s.sql(`select max(version) from schema.layout`)).Scan(&layout); err != nil {
+			return err
+		}
+		if err := s.checkLayout(layout); err != nil {
+			return err
+		}
+		found, err := conn.Query(ctx, s.sql(statement), args...)
 		if err != nil {
 			return err
 		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
-		if len(lines) > 0 {
-			text = append(bytes.Join(lines, []byte("\n")), '\n')
-		}
+		all, err = pgx.CollectRows(found, one)
 		return err
 	})
-	return text, err
+	return all, err
 }
 
 // read does what only reads, and again when the connection was at fault. Where
