@@ -149,7 +149,7 @@ func (p *played) deaths() (list []death) {
 // sufferAll suffers several deaths at a time: mostly they wait for tasks.
 func sufferAll(list []death, home string, l *toll) error {
 	var all errgroup.Group
-	all.SetLimit(4)
+	all.SetLimit(12)
 	wrong := make([]error, len(list))
 	for i, d := range list {
 		all.Go(func() error {

@@ -2,17 +2,13 @@ package cli
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/proximity-cli/proximity/internal/config"
-	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox"
 	"github.com/proximity-cli/proximity/internal/providers/secret"
 	"github.com/proximity-cli/proximity/internal/resource"
 	"github.com/proximity-cli/proximity/internal/state"
-	"github.com/proximity-cli/proximity/internal/state/local"
 )
 
 // kindsByName returns all kinds of resources that there are.
@@ -63,28 +59,11 @@ func (a *app) variables() (map[string]string, error) {
 	return vars, nil
 }
 
-// openStore returns the place that the configuration keeps state in.
-func (a *app) openStore() (state.Store, error) {
-	want := a.config.Settings.State
-	if want.Type != "local" {
-		return nil, &exit{exitInvalid, diag.List{diag.Errorf(&want.Range, "unknown state store",
-			"%q: this version keeps state in local files", want.Type).WithHint(`state "local" {}`)}.Err()}
-	}
-	for _, name := range slices.Sorted(maps.Keys(want.Attributes)) {
-		return nil, &exit{exitInvalid, diag.List{diag.Errorf(&want.Range, "unknown setting",
-			"the local state store has no setting %q", name)}.Err()}
-	}
-	return localStore(), nil
-}
-
 // openState returns the place of the state and what is needed to read it.
 func (a *app) openState() (state.Store, state.Options, error) {
 	vault, err := a.vaultAtHand()
 	return localStore(), state.Options{Kinds: kindsByName(), Vault: vault}, err
 }
-
-// localStore keeps state in the working directory.
-func localStore() state.Store { return local.New(".") }
 
 // engine loads the configuration and makes ready for a run: it listens to
 // interrupts and knows the hosts. Nothing has been asked of them yet.

@@ -1,0 +1,9 @@
+package s3
+
+import "time"
+
+// Impatient returns a store that looks after its lock all the time and gives
+// up soon.
+func Impatient(c Config) (*Store, error) {
+	return newStore(c, tuning{poll: 5 * time.Millisecond, stall: 2 * time.Second, tries: 3, pause: 10 * time.Millisecond})
+}
