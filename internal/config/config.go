@@ -137,6 +137,7 @@ type world struct {
 	hosts     map[string]*hostBlock
 	blocks    map[addr.Addr]*block
 	outputs   map[string]*output
+	clear     []diag.Place // secrets that are written out in the state block
 
 	mirrored map[addr.Addr]meeting     // what instances belong to, by a mirror
 	covered  map[addr.Addr][]addr.Addr // the same from the other side

@@ -177,6 +177,9 @@ func TestClearSecretsAreWhatStandsInTheFiles(t *testing.T) {
 		{"attribute by env in a call", app + "  password = upper(env(\"P\"))\n}\n" + oneHost, nil},
 		{"sensitive()", "locals { a = upper(sensitive(\"hunter2\")) }", []string{"sensitive(…) at main.hcl:1"}},
 		{"sensitive() of another", "locals { a = sensitive(path.module) }", nil},
+		{"state store", "proximity {\n  state \"x\" {\n    password = \"hunter2\"\n    url = \"postgres://me:hunter2@db/x\"\n    other = \"postgres://db/x?password=hunter2\"\n    bucket = \"b\"\n  }\n}",
+			[]string{"other of the state block at main.hcl:5", "password of the state block at main.hcl:3", "url of the state block at main.hcl:4"}},
+		{"state store by env", "proximity {\n  state \"x\" {\n    password = env(\"P\")\n    url = \"postgres://db/x?user=me\"\n    token = \"\"\n  }\n}", nil},
 		{"output", "output \"o\" {\n  value = \"hunter2\"\n  sensitive = true\n}", []string{"the value of output o at main.hcl:2"}},
 		{"output in clear", "output \"o\" { value = \"x\" }", nil},
 	} {
