@@ -112,15 +112,16 @@ func TestSettingsAreReadWhateverElseIsWrong(t *testing.T) {
 	o.LookupEnv = environment(map[string]string{"P": "horse"})
 	settings, problems := LoadSettings(o)
 	require.Empty(t, told(problems))
-	require.Equal(t, "correct horse", settings.Encryption.Passphrase.Reveal())
+	require.Equal(t, "correct horse", settings.Settings.Encryption.Passphrase.Reveal())
 
 	_, problems = LoadSettings(options("main.hcl", encrypted("passphrase = var.n")+rest))
-	require.Equal(t, "error: main.hcl:2,3: encryption is not known: its keys have to be known before anything is read\n", told(problems))
+	require.Contains(t, told(problems), "error: main.hcl:2,3: encryption is not known: its keys have to be known before anything is read\n"+
+		"error: main.hcl:10,1: variable has no value", "what may be the cause")
 	_, problems = LoadSettings(options("main.hcl", "proximity {"))
 	require.True(t, problems.HasErrors())
 	settings, problems = LoadSettings(options("main.hcl", rest))
 	require.Empty(t, told(problems))
-	require.Nil(t, settings.Encryption)
+	require.Nil(t, settings.Settings.Encryption)
 }
 
 func TestASecretIsReferredToAndStaysOne(t *testing.T) {
