@@ -91,7 +91,7 @@ func (c Config) check() error {
 // place names a state for people.
 func place(c *pgx.ConnConfig, names Config) string {
 	query := url.Values{"schema": {names.Schema}, "state": {names.Name}}
-	u := url.URL{Scheme: "postgres", Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), Path: "/" + c.Database}
+	u := url.URL{Scheme: "postgres", Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), Path: "/" + databaseOf(c)}
 	if strings.HasPrefix(c.Host, "/") { // the directory of a socket
 		u.Host = ""
 		query.Set("host", c.Host)
@@ -99,6 +99,9 @@ func place(c *pgx.ConnConfig, names Config) string {
 	u.RawQuery = strings.ReplaceAll(query.Encode(), "%2F", "/")
 	return u.String()
 }
+
+// databaseOf is the server's choice where none is named.
+func databaseOf(c *pgx.ConnConfig) string { return cmp.Or(c.Database, c.User) }
 
 // String returns server, database, schema and name in the form of a URL.
 func (s *Store) String() string { return s.place }
@@ -129,7 +132,9 @@ func (s *Store) Load(ctx context.Context) (state.Files, error) {
 		var serial, newest uint64
 		files = state.Files{}
 		err := conn.QueryRow(ctx, s.sql(loadFiles), s.name).Scan(&layout, &serial, &newest, &files.State, &files.Journal, &files.Last)
-		if err != nil {
+		if errors.Is(err, pgx.ErrNoRows) {
+			return s.otherLayout(ctx, conn)
+		} else if err != nil {
 			return err
 		}
 		if err := s.checkLayout(layout); err != nil {
@@ -164,7 +169,7 @@ func rows[T any](ctx context.Context, s *Store, what string, one pgx.RowToFunc[T
 	var all []T
 	err := s.read(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
 		var layout int
-		if err := conn.QueryRow(ctx, s.sql(`select max(version) from schema.layout`)).Scan(&layout); err != nil {
+		if err := conn.QueryRow(ctx, s.sql(`select coalesce(max(version), 0) from schema.layout`)).Scan(&layout); err != nil {
 			return err
 		}
 		if err := s.checkLayout(layout); err != nil {
