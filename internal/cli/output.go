@@ -43,7 +43,11 @@ func (a *app) evaluate() ([]config.Output, error) {
 	if err := a.load(nil, nil); err != nil {
 		return nil, err
 	}
-	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kindsByName()})
+	vault, err := a.vault()
+	if err != nil {
+		return nil, err
+	}
+	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kindsByName(), Vault: vault})
 	if err != nil {
 		return nil, err
 	}

@@ -36,9 +36,12 @@ func (a *app) stateCommand() *cobra.Command {
 
 // readState reads what is recorded, without configuration and lock.
 func (a *app) readState() (*state.State, map[string]*resource.Kind, error) {
-	kinds := kindsByName()
-	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kinds})
-	return st, kinds, err
+	store, o, err := a.openState()
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := state.Read(context.Background(), store, o)
+	return st, o.Kinds, err
 }
 
 func (a *app) listState() error {
@@ -81,7 +84,7 @@ func (a *app) printObject(o resource.Object, kind *resource.Kind) error {
 	if !a.json {
 		return a.print(ui.Object(o, kind, a.out.Style()))
 	}
-	attrs, err := kind.Schema.Encode(o.Attrs)
+	attrs, err := kind.Schema.Encode(kind.Schema.WithoutSecrets(o.Attrs))
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Addr, err)
 	}

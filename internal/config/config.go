@@ -43,6 +43,9 @@ type Options struct {
 	LookupEnv func(string) (string, bool)       // nil: os.LookupEnv
 	ReadFile  func(name string) ([]byte, error) // for VarFiles and token files; nil: os.ReadFile
 	Version   string                            // of the program, for required_version
+	// Keys say what is wrong with what an encryption block holds, or "". The
+	// functions that are nil find nothing.
+	Keys KeyChecks
 }
 
 // Config is an evaluated configuration. It does not change any more and is
@@ -75,12 +78,7 @@ func Load(o Options) (*Config, diag.List) {
 }
 
 func load(o Options, dir *directory, saved *Sources) (*Config, diag.List) {
-	if o.LookupEnv == nil {
-		o.LookupEnv = os.LookupEnv
-	}
-	if o.ReadFile == nil {
-		o.ReadFile = os.ReadFile
-	}
+	o = withDefaults(o)
 	c, problems := inTime(maxTime, func() (*Config, diag.List) {
 		w := newWorld(o, dir)
 		return w.load(saved), w.problems
@@ -90,6 +88,37 @@ func load(o Options, dir *directory, saved *Sources) (*Config, diag.List) {
 		return nil, problems
 	}
 	return c, problems
+}
+
+func withDefaults(o Options) Options {
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	if o.ReadFile == nil {
+		o.ReadFile = os.ReadFile
+	}
+	return o
+}
+
+// LoadSettings reads only what the proximity block of a directory says. What
+// is wrong elsewhere does not matter, as long as the block does not need it.
+func LoadSettings(o Options) (Settings, diag.List) {
+	dir, closeDir, err := openDirectory(o)
+	if err != nil {
+		return Settings{}, diag.List{diag.Errorf(nil, "cannot open the configuration's directory", "%q: %s", o.Dir, plainCause(err))}
+	}
+	defer closeDir()
+	o = withDefaults(o)
+	return inTime(maxTime, func() (Settings, diag.List) {
+		w := newWorld(o, dir)
+		w.parse()
+		if w.problems.HasErrors() {
+			return Settings{}, w.problems
+		}
+		w.prepare(nil)
+		w.problems = nil
+		return w.evaluateSettings(), w.problems
+	})
 }
 
 // world is all that is declared. After Load it is only read.
@@ -148,12 +177,7 @@ func (w *world) load(saved *Sources) *Config {
 	if w.problems.HasErrors() {
 		return nil
 	}
-	w.declare()
-	w.setVariables(saved)
-	w.base.Variables = w.globals()
-	w.compileAll()
-	w.refuseCycles()
-	w.settleLocals()
+	w.prepare(saved)
 	w.validate()
 	c := &Config{world: w, Hosts: map[string]*Host{}}
 	for name, h := range w.hosts {
@@ -161,6 +185,7 @@ func (w *world) load(saved *Sources) *Config {
 		c.Hosts[name] = h.host
 	}
 	c.Settings = w.evaluateSettings()
+	w.requireEncryption(c.Settings.Encryption)
 	for _, b := range w.inOrder() {
 		w.expand(b)
 	}
@@ -168,6 +193,16 @@ func (w *world) load(saved *Sources) *Config {
 	w.checkOutputs()
 	c.Sources = w.sources()
 	return c
+}
+
+// prepare makes everything ready to be evaluated: names, variables, locals.
+func (w *world) prepare(saved *Sources) {
+	w.declare()
+	w.setVariables(saved)
+	w.base.Variables = w.globals()
+	w.compileAll()
+	w.refuseCycles()
+	w.settleLocals()
 }
 
 // parse reads all files. A file is looked at by size and depth before the

@@ -138,31 +138,33 @@ func (c codec) wrap(text []byte) ([]byte, error) {
 	return e.text()
 }
 
-// decode reads a state file, and returns the box that it was sealed by, nil
-// when it is in clear.
-func (c codec) decode(data []byte, vault Vault) (*State, Box, error) {
+// decode reads a state file into what was loaded: the state, the header of the
+// file, and the box of that, nil when the file is in clear. The box may have
+// another header by now.
+func (c codec) decode(data []byte, vault Vault, into *loaded) error {
 	e, err := c.open(data)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	text := []byte(e.State)
 	if e.Header != "" {
 		if vault == nil {
-			return nil, nil, &ErrSealed{c.store, "no key was given"}
+			return &ErrSealed{c.store, "no key was given"}
 		}
-		if c.box, err = vault.Open([]byte(e.Header)); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", c.store, err)
+		if into.box, err = vault.Open([]byte(e.Header)); err != nil {
+			return fmt.Errorf("%s: %w", c.store, err)
 		}
-		if text, err = c.box.Unseal(e.Sealed); err != nil {
-			return nil, nil, c.damaged("state file", "what it encrypts was altered")
+		if text, err = into.box.Unseal(e.Sealed); err != nil {
+			return c.damaged("state file", "what it encrypts was altered")
 		}
+		into.header = e.Header
 	}
 	var file fileState
 	if err := strict(text, &file); err != nil {
-		return nil, nil, c.damaged("state file", "%v", err)
+		return c.damaged("state file", "%v", err)
 	}
-	s, err := c.fromFile(file)
-	return s, c.box, err
+	into.state, err = c.fromFile(file)
+	return err
 }
 
 // open reads the envelope, and holds it to be as it was written.
@@ -284,6 +286,9 @@ func (c codec) encodeAttrs(a addr.Addr, v cty.Value) (json.RawMessage, error) {
 	kind, err := c.kind(a)
 	if err != nil {
 		return nil, err
+	}
+	if c.box == nil && kind.Schema.HasSecret(v) {
+		return nil, fmt.Errorf("%s: its value is kept only where state is encrypted", a)
 	}
 	attrs, err := kind.Schema.Encode(v)
 	if err != nil {

@@ -5,6 +5,13 @@ import (
 	"fmt"
 )
 
+// turn is the right to write to the store: one has it at a time, and the
+// others wait, in no order.
+type turn chan struct{}
+
+func (t turn) take() { t <- struct{}{} }
+func (t turn) give() { <-t }
+
 // batch is events that are written together: while one write waits for the
 // disk or the network, what comes in the meantime gathers for the next one.
 type batch struct {
@@ -19,8 +26,8 @@ func (s *Session) append(ctx context.Context, e event) error {
 	if err != nil {
 		return err
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing.take()
+	defer s.writing.give()
 	s.mu.Lock()
 	isFirst := s.waiting == mine
 	if isFirst {
@@ -111,8 +118,8 @@ func (s *Session) save(ctx context.Context) error {
 // changes it. The trail says so with the entry; its time, and who it is by,
 // are filled in. An error of do leaves everything as it was.
 func (s *Session) Edit(ctx context.Context, e Entry, do func(*State) error) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing.take()
+	defer s.writing.give()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, ended := s.state, s.ended
