@@ -19,13 +19,16 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// tuning is how long things may take.
+// tuning is how long things may take, and how connections are made.
 type tuning struct {
 	poll  time.Duration // between two looks whether a lock is still ours
 	stall time.Duration // without a byte going either way: the network is lost
 	tries int           // of one request
 	pause time.Duration // between two tries, at most; it grows
+	dial  dialer
 }
+
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // newClient returns a client for a configuration that was checked, and what
 // tells where its keys come from.
@@ -35,7 +38,7 @@ func newClient(c Config, t tuning) (*s3.Client, *keys, error) {
 		return nil, nil, err
 	}
 	over := awshttp.NewBuildableClient().WithTransportOptions(func(transport *http.Transport) {
-		transport.DialContext = dialer(t.stall)
+		transport.DialContext = t.connect
 		transport.TLSClientConfig.RootCAs = roots
 	})
 	options := []func(*config.LoadOptions) error{
@@ -111,18 +114,15 @@ func retryer(t tuning) aws.Retryer {
 	return retry.AddWithErrorCodes(standard, "ConditionalRequestConflict", "OperationAborted")
 }
 
-// dialer returns what opens connections that are closed when nothing goes
-// over them for that long: a request has no end otherwise when the network is
-// lost, and how long one may take depends on its size.
-func dialer(stall time.Duration) func(context.Context, string, string) (net.Conn, error) {
-	direct := net.Dialer{Timeout: min(10*time.Second, stall)}
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := direct.DialContext(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return &watched{conn, stall}, nil
+// connect opens a connection that is closed when nothing goes over it for too
+// long: a request has no end otherwise when the network is lost, and how long
+// one may take depends on its size.
+func (t tuning) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := t.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
 	}
+	return &watched{conn, t.stall}, nil
 }
 
 // watched is a connection that times out when it stalls. A write counts for

@@ -113,9 +113,13 @@ func (s *Store) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	p := s.unreached(err)
-	if code(err) != "" {
+	var p *problem
+	if _, isLackOfKeys := errors.AsType[*errNoKeys](err); isLackOfKeys {
+		p = s.withoutKeys(err)
+	} else if code(err) != "" {
 		p = s.refused(err)
+	} else {
+		p = s.unreached(err)
 	}
 	p.cause = err
 	return p
@@ -147,8 +151,13 @@ func (s *Store) refused(err error) *problem {
 	case "SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout":
 		return &problem{text: fmt.Sprintf("%s: the store is overloaded or out of order (%s)", operation(err), code(err))}
 	}
+	return &problem{text: s.said(err)}
+}
+
+// said is what an answer says by itself.
+func (s *Store) said(err error) string {
 	answer, _ := errors.AsType[smithy.APIError](err)
-	return &problem{text: s.keys.hide(fmt.Sprintf("%s: %s: %s", operation(err), code(err), cmp.Or(answer.ErrorMessage(), "the store does not say more")))}
+	return s.keys.hide(fmt.Sprintf("%s: %s: %s", operation(err), answer.ErrorCode(), cmp.Or(answer.ErrorMessage(), "no more is said")))
 }
 
 // operation is what was asked for, such as PutObject.
@@ -188,9 +197,6 @@ func (s *Store) careless(what string) *problem {
 // unreached explains why there was no answer, or none of S3.
 func (s *Store) unreached(err error) *problem {
 	at := s.host()
-	if p := s.withoutKeys(err); p != nil {
-		return p
-	}
 	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
 		return &problem{text: fmt.Sprintf("the name %q is not known", unknown.Name), hint: "getent hosts " + unknown.Name}
 	}
@@ -207,7 +213,8 @@ func (s *Store) unreached(err error) *problem {
 		return &problem{text: at + " refuses connections: nothing listens there", hint: "curl -I " + s.config.Endpoint}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return &problem{text: at + " does not answer"}
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &problem{text: "the connection to " + at + " was cut"}
 	case status(err) != 0:
 		return &problem{text: fmt.Sprintf("%s does not answer as S3 does (HTTP %d)", at, status(err)), hint: "curl -I " + s.config.Endpoint}
@@ -215,12 +222,16 @@ func (s *Store) unreached(err error) *problem {
 	return &problem{text: s.keys.hide(fmt.Sprintf("%s: %v", at, deepest(err)))}
 }
 
+// withoutKeys explains why there are no keys to ask with.
 func (s *Store) withoutKeys(err error) *problem {
-	if _, ok := errors.AsType[*errNoKeys](err); !ok {
-		return nil
-	}
-	if _, ok := errors.AsType[*ssocreds.InvalidTokenError](err); ok {
+	_, hasExpired := errors.AsType[*ssocreds.InvalidTokenError](err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return &problem{text: "the request was interrupted"}
+	case hasExpired:
 		return &problem{text: "the session of single sign-on has expired", hint: s.config.login()}
+	case code(err) != "":
+		return &problem{text: "no keys were given out: " + s.said(err), hint: "aws sts get-caller-identity" + s.config.flags()}
 	}
 	return &problem{
 		text: "no keys were found: neither in the state block nor in the environment, a profile or this machine",

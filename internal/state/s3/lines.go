@@ -29,12 +29,8 @@ func (s *Store) grow(ctx context.Context, kind string, l lines, more []byte) (li
 		stays = nil
 	}
 	moves := slices.Concat(l.Tail, more[:len(more)-len(stays)])
-	segment, err := s.keep(ctx, kind, moves)
-	if err != nil {
-		return lines{}, err
-	}
-	segments := append(slices.Clone(l.Segments), segment)
-	return lines{s.join(ctx, kind, segments), bytes.Clone(stays)}, nil
+	segments, err := s.pack(ctx, kind, l.Segments, moves)
+	return lines{segments, bytes.Clone(stays)}, err
 }
 
 // lastLine returns the last of whole lines.
@@ -42,34 +38,33 @@ func lastLine(text []byte) []byte {
 	return text[bytes.LastIndexByte(bytes.TrimSuffix(text, []byte("\n")), '\n')+1:]
 }
 
-// join makes one segment of the last ones, while there are enough of about
-// one size. Where it cannot, they stay as they are: nothing depends on it.
-func (s *Store) join(ctx context.Context, kind string, segments []object) []object {
-	for len(segments) >= fan {
-		rest, last := segments[:len(segments)-fan], segments[len(segments)-fan:]
-		if size := magnitude(last[0]); size >= maxJoined || slices.ContainsFunc(last, func(o object) bool { return magnitude(o) != size }) {
+// pack writes a text as the last segment, joined with those before it when
+// that makes enough of about one size. Where these cannot be read they stay as
+// they are: nothing depends on it.
+func (s *Store) pack(ctx context.Context, kind string, segments []object, text []byte) ([]object, error) {
+	for len(segments) >= fan-1 {
+		rest, last := segments[:len(segments)-fan+1], segments[len(segments)-fan+1:]
+		size := magnitude(int64(len(text)))
+		if size >= maxJoined || slices.ContainsFunc(last, func(o object) bool { return magnitude(o.Size) != size }) {
 			break
 		}
-		text, err := s.text(ctx, lines{Segments: last}, kind)
+		before, err := s.text(ctx, lines{Segments: last}, kind)
 		if err != nil {
 			break
 		}
-		joined, err := s.keep(ctx, kind, text)
-		if err != nil {
-			break
-		}
-		segments = append(slices.Clone(rest), joined)
+		segments, text = rest, append(before, text...)
 	}
-	return segments
+	written, err := s.keep(ctx, kind, text)
+	return append(slices.Clone(segments), written), err
 }
 
-// magnitude is the size of an object, rounded down to a power of fan.
-func magnitude(o object) int64 {
-	size := int64(maxTail)
-	for size < maxJoined && o.Size >= size*fan {
-		size *= fan
+// magnitude is a size, rounded down to a power of fan.
+func magnitude(size int64) int64 {
+	power := int64(maxTail)
+	for power < maxJoined && size >= power*fan {
+		power *= fan
 	}
-	return size
+	return power
 }
 
 // text reads all lines, nil when there are none.

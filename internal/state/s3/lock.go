@@ -139,11 +139,14 @@ func (l *lock) Unlock() error {
 	free := l.at.head
 	free.Lock = nil
 	_, err := l.store.swap(context.Background(), l.at, free)
-	if errors.Is(err, errChanged) {
-		err = l.store.lost()
-	}
 	l.end(errEnded)
-	return err
+	if errors.Is(err, errChanged) {
+		return l.store.lost()
+	} else if err != nil {
+		id := l.at.head.Lock.Holder.ID
+		return &problem{fmt.Sprintf("%s: the lock was not given back: %v", l.store, err), "proximity state unlock " + id, err}
+	}
+	return nil
 }
 
 // Break implements state.Store.

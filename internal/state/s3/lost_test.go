@@ -232,3 +232,14 @@ func TestADownloadThatIsCutOffIsBegunAnew(t *testing.T) {
 	require.True(t, bytes.Equal(data, load(t, store).State))
 	require.EqualValues(t, 2, seen.Load())
 }
+
+func TestALockThatCannotBeGivenBackIsNamed(t *testing.T) {
+	server, store := start(t)
+	_, held := lock(t, store)
+	server.Between(cut)
+	err := held.Unlock()
+	require.ErrorContains(t, err, store.String()+": the lock was not given back: the connection to 127.0.0.1:")
+	require.Equal(t, "proximity state unlock id-ann", hint(t, err))
+	server.Between(nil)
+	require.NoError(t, store.Break(t.Context(), "id-ann"))
+}

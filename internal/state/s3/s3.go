@@ -12,6 +12,7 @@ package s3
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -61,7 +62,10 @@ type Store struct {
 // New returns the store of a configuration. It reads the files of the SDK, and
 // asks nobody.
 func New(c Config) (*Store, error) {
-	return newStore(c, tuning{poll: 10 * time.Second, stall: time.Minute, tries: 4, pause: 5 * time.Second})
+	direct := net.Dialer{Timeout: 10 * time.Second}
+	return newStore(c, tuning{
+		poll: 10 * time.Second, stall: time.Minute, tries: 4, pause: 5 * time.Second, dial: direct.DialContext,
+	})
 }
 
 func newStore(c Config, t tuning) (*Store, error) {

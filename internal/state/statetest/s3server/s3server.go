@@ -8,6 +8,8 @@ package s3server
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -45,7 +47,9 @@ func Start(t testing.TB) *Server {
 		objects: gofakes3.New(backend, gofakes3.WithHostBucketBase(host)).Server(),
 	}
 	require.NoError(t, backend.CreateBucket(s.Bucket))
-	listening := httptest.NewServer(http.HandlerFunc(s.serve))
+	listening := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	listening.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that go away are no news
+	listening.Start()
 	t.Cleanup(listening.Close)
 	s.Endpoint = listening.URL
 	return s
