@@ -11,6 +11,7 @@
 package config
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"slices"
@@ -113,6 +114,7 @@ type world struct {
 	now       *session            // knows nothing of objects; only used while loading
 
 	bodies    []hcl.Body
+	hidden    bool // a proximity block may stand in what could not be read
 	settings  *hcl.Block
 	variables map[string]*variable
 	locals    map[string]*local
@@ -206,15 +208,19 @@ func (w *world) parse() {
 		content, err := w.dir.readFile(name)
 		if err != nil {
 			w.say(diag.Errorf(&hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "cannot read the file", "%s", err))
+			w.hidden = true
 			continue
 		}
 		if total += len(content); total > maxFiles {
 			w.say(diag.Errorf(nil, "configuration too large", "its files have more than %d MiB together", maxFiles>>20))
+			w.hidden = true
 			return
 		}
 		file, problems := parseFile(name, content)
 		w.say(problems...)
-		if file != nil && !problems.HasErrors() {
+		if file == nil || problems.HasErrors() {
+			w.hidden = w.hidden || bytes.Contains(content, []byte("proximity"))
+		} else {
 			w.bodies = append(w.bodies, file.Body)
 		}
 	}

@@ -45,7 +45,7 @@ func (w *world) loadSettings() *Config {
 	aside := w.problems
 	w.problems = nil
 	w.declareForSettings()
-	if w.settings == nil && aside.HasErrors() {
+	if w.settings == nil && w.hidden {
 		w.problems = aside
 		return nil
 	}

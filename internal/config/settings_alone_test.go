@@ -49,7 +49,7 @@ func TestSettingsStandWhereTheRestIsBroken(t *testing.T) {
 
 func TestWithoutABlockStateIsLocal(t *testing.T) {
 	for name, o := range map[string]Options{
-		"no files": options(), "no block": options("main.hcl", `app "web" { nonsense = 1 }`), "other files": options("notes.txt", "x"),
+		"no files": options(), "a broken file": options("main.hcl", `app "web" {`), "no block": options("main.hcl", `app "web" { nonsense = 1 }`), "other files": options("notes.txt", "x"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, problems := LoadSettings(o)
@@ -61,7 +61,7 @@ func TestWithoutABlockStateIsLocal(t *testing.T) {
 
 func TestSettingsThatCannotBeToldAreNotGuessed(t *testing.T) {
 	cases := []struct{ name, main, other, want string }{
-		{"the block may be in the broken file", `app "web" {`, ``, "main.hcl:1"},
+		{"the block may be in the broken file", `proximity {`, ``, "main.hcl:1"},
 		{"two blocks", store, `proximity {}`, "other.hcl:1,1: declared twice"},
 		{"its local cannot be told", `proximity {
   state "s3" { bucket = local.b }

@@ -20,10 +20,11 @@ const listingLag = 15 * time.Second
 
 // seeApp looks at one container, wherever in the cluster it is.
 func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) resource.Seen {
-	id := appID(t)
-	if id == "" && t.Want != nil {
-		id = p.forgotten(ctx, all, t)
-	}
+	return p.seeContainer(ctx, all, t, appID(t))
+}
+
+// seeContainer looks at the container that has an ID, or would have it.
+func (p *Provider) seeContainer(ctx context.Context, all listing, t providers.Target, id string) resource.Seen {
 	guest, listed := all.guest(id)
 	switch {
 	case id == "":
@@ -106,24 +107,6 @@ func isOurs(found, want resource.Marker) bool {
 // else's, so none, or one of the same state, which was made to forget it.
 func mayAdopt(found, want resource.Marker) bool {
 	return found == (resource.Marker{}) || found.Lineage == want.Lineage
-}
-
-// forgotten returns the VMID of the container that an app is by its marker
-// although nothing is recorded of it, since the state was made to forget it or
-// is of an earlier day; "" when there is none. Only those that have its name are
-// asked.
-func (p *Provider) forgotten(ctx context.Context, all listing, t providers.Target) string {
-	name := hostname(*t.Want)
-	for _, r := range all.rows {
-		if r.Type != "lxc" || !strings.EqualFold(r.Name, name) || all.isOffline(r.Node) {
-			continue
-		}
-		marker, _ := p.askMarker(ctx, resource.Guest{Node: r.Node, Type: r.Type, ID: int(r.VMID)})
-		if isOurs(marker, t.Marker) {
-			return fmt.Sprint(int64(r.VMID))
-		}
-	}
-	return ""
 }
 
 // seeUnlisted tells a container that is gone from one that may not be looked

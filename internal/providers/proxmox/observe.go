@@ -37,6 +37,7 @@ func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (pro
 	templates, others := split(targets)
 	p.seeAll(ctx, all, others, found.Seen)
 	p.seeAll(ctx, all, p.missed(templates, others, found.Seen), found.Seen)
+	p.seeForgotten(ctx, all, targets, found.Seen)
 	leaveToRecorded(targets, found.Seen)
 	claim(found.Survey.Guests, found.Seen)
 	found.Survey.Notes = p.notesOnTemplates(ctx, found.Survey, targets)
@@ -137,24 +138,6 @@ func stays(t providers.Target, seen resource.Seen) bool {
 		}
 	}
 	return true
-}
-
-// leaveToRecorded lets nobody have what is recorded under another address: its
-// marker may still name it by the one that it had before.
-func leaveToRecorded(targets []providers.Target, seen map[addr.Addr]resource.Seen) {
-	type place struct{ kind, id string }
-	recorded := map[place]bool{}
-	for _, t := range targets {
-		if t.Prior != nil {
-			recorded[place{t.Addr.Kind, t.Prior.ID}] = true
-		}
-	}
-	for _, t := range targets {
-		s := seen[t.Addr]
-		if t.Prior == nil && s.Presence == resource.Present && recorded[place{t.Addr.Kind, s.Object.ID}] {
-			seen[t.Addr] = notOurs(t, "it is recorded under another address")
-		}
-	}
 }
 
 // claim notes at each guest of the survey that is ours what was seen of it.
