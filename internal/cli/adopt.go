@@ -17,6 +17,7 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/config"
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/plan"
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/resource"
@@ -292,7 +293,10 @@ func (ad *adoption) write() error {
 	case !bytes.Equal(now, ad.before):
 		return hinted{fmt.Errorf("%q was changed meanwhile", ad.file), "run adopt again"}
 	}
-	if err := renameio.WriteFile(ad.file, ad.content, 0o644); err != nil {
+	err = failpoint.Around("cli: write the blocks of adopted containers", func() error {
+		return renameio.WriteFile(ad.file, ad.content, 0o644)
+	})
+	if err != nil {
 		return fmt.Errorf("%q: %w", ad.file, plainCause(err))
 	}
 	return nil

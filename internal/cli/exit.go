@@ -100,6 +100,7 @@ func withHint(err error) error {
 		several *multierror.Error
 		damaged *state.ErrDamaged
 		newer   *state.ErrNewer
+		sealed  *state.ErrSealed
 		moved   *state.ErrMoved
 	)
 	switch {
@@ -115,6 +116,9 @@ func withHint(err error) error {
 		return hinted{err, "write that place into the state block; to go on here all the same: proximity state history, then proximity state restore SERIAL"}
 	case errors.As(err, &newer):
 		return hinted{err, "use the version of proximity that wrote it, or a later one"}
+	case errors.As(err, &sealed):
+		return hinted{err, "give the key that it was written with, in the encryption block of the configuration, PROXIMITY_PASSPHRASE\n" +
+			"or PROXIMITY_IDENTITY_FILE; after a change of the passphrase the one before goes into old_passphrase"}
 	case pve.IsCertificate(err):
 		return hinted{err, certificateHint(pve.Presented(err))}
 	case pve.IsUnreachable(err):

@@ -14,13 +14,11 @@ import (
 // configuration it takes where the state is kept: a state has to be reachable
 // also when the rest of the files is broken, or gone. It knows no hosts.
 func (a *app) keeper() (*engine, error) {
-	vars, err := a.variables()
+	o, err := a.configOptions()
 	if err != nil {
 		return nil, err
 	}
-	c, problems := config.LoadSettings(config.Options{
-		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(),
-	})
+	c, problems := config.LoadSettings(o)
 	if err := problems.Err(); err != nil {
 		return nil, &exit{exitInvalid, err}
 	}
@@ -30,7 +28,11 @@ func (a *app) keeper() (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{app: a, kinds: kindsByName(), store: store}
+	vault, err := vaultOr(c.Settings.Encryption, o)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{app: a, kinds: kindsByName(), store: store, vault: vault}
 	e.soft, e.hard, e.close = a.interruptible()
 	return e, nil
 }
@@ -61,13 +63,13 @@ func putAside(name string, data []byte) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("%q: %w", path, plainCause(err))
 		}
-		return path, fill(file, data)
+		return path, complete(file, data)
 	}
 }
 
-// fill writes a new file and makes it durable. What could not be written whole
+// complete writes a new file and makes it durable. What could not be written whole
 // is removed.
-func fill(file *os.File, data []byte) error {
+func complete(file *os.File, data []byte) error {
 	err := file.Chmod(0o600) // whatever the umask
 	if err == nil {
 		_, err = file.Write(data)

@@ -47,7 +47,11 @@ func (a *app) evaluate() ([]config.Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{app: a, kinds: kindsByName(), store: store}
+	vault, err := a.vault()
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{app: a, kinds: kindsByName(), store: store, vault: vault}
 	st, err := state.Read(context.Background(), e.store, e.options())
 	if err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func (a *app) printObject(o resource.Object, kind *resource.Kind) error {
 	if !a.json {
 		return a.print(ui.Object(o, kind, a.out.Style()))
 	}
-	attrs, err := kind.Schema.Encode(o.Attrs)
+	attrs, err := kind.Schema.Encode(kind.Schema.WithoutSecrets(o.Attrs))
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Addr, err)
 	}

@@ -44,6 +44,9 @@ type Options struct {
 	LookupEnv func(string) (string, bool)       // nil: os.LookupEnv
 	ReadFile  func(name string) ([]byte, error) // for VarFiles and token files; nil: os.ReadFile
 	Version   string                            // of the program, for required_version
+	// Keys say what is wrong with what an encryption block holds, or "". The
+	// functions that are nil find nothing.
+	Keys KeyChecks
 
 	settings *hcl.Block // that stands in for the proximity block of the files; nil: none
 }
@@ -118,6 +121,7 @@ type world struct {
 	hosts     map[string]*hostBlock
 	blocks    map[addr.Addr]*block
 	outputs   map[string]*output
+	clear     []diag.Place // secrets that are written out in the state block
 
 	mirrored map[addr.Addr]meeting     // what instances belong to, by a mirror
 	covered  map[addr.Addr][]addr.Addr // the same from the other side
@@ -158,12 +162,7 @@ func (w *world) load(saved *Sources) *Config {
 	if w.problems.HasErrors() {
 		return nil
 	}
-	w.declare()
-	w.setVariables(saved)
-	w.base.Variables = w.globals()
-	w.compileAll()
-	w.refuseCycles()
-	w.settleLocals()
+	w.prepare(saved)
 	w.validate()
 	c := &Config{world: w, Hosts: map[string]*Host{}}
 	for name, h := range w.hosts {
@@ -171,6 +170,7 @@ func (w *world) load(saved *Sources) *Config {
 		c.Hosts[name] = h.host
 	}
 	c.Settings = w.evaluateSettings()
+	w.requireEncryption(c.Settings.Encryption)
 	for _, b := range w.inOrder() {
 		w.expand(b)
 	}
@@ -178,6 +178,16 @@ func (w *world) load(saved *Sources) *Config {
 	w.checkOutputs()
 	c.Sources = w.sources()
 	return c
+}
+
+// prepare makes everything ready to be evaluated: names, variables, locals.
+func (w *world) prepare(saved *Sources) {
+	w.declare()
+	w.setVariables(saved)
+	w.base.Variables = w.globals()
+	w.compileAll()
+	w.refuseCycles()
+	w.settleLocals()
 }
 
 // parse reads all files. A file is looked at by size and depth before the

@@ -226,7 +226,7 @@ func (p *planner) expected(c *Change) cty.Value {
 		switch {
 		case !v.IsNull():
 			set[name] = v
-		case !fresh:
+		case !fresh && !c.renews(a):
 			set[name] = resource.Attribute(live, name)
 		case a.Role == resource.Computed:
 			set[name] = cty.UnknownVal(a.Type)

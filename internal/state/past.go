@@ -36,7 +36,8 @@ func Versions(ctx context.Context, store Store, o Options) ([]Past, error) {
 func readPast(name string, v Version, o Options) Past {
 	c := codec{store: name, kinds: o.Kinds}
 	p := Past{Version: v}
-	p.Content, p.box, p.Err = c.decode(v.State, o.Vault)
+	in, err := c.decode(v.State, o.Vault)
+	p.Content, p.box, p.Err = in.state, in.box, err
 	if p.Err == nil && p.Content.Serial != v.Serial {
 		p.Err = c.damaged("version", "it is kept as serial %d, and says of itself that it is %d", v.Serial, p.Content.Serial)
 	}

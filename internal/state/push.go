@@ -9,8 +9,8 @@ import (
 // Parse reads a state file that lies outside of any store. Name is what errors
 // call it.
 func Parse(name string, data []byte, o Options) (*State, error) {
-	st, _, err := codec{store: name, kinds: o.Kinds}.decode(data, o.Vault)
-	return st, err
+	in, err := codec{store: name, kinds: o.Kinds}.decode(data, o.Vault)
+	return in.state, err
 }
 
 // ErrFork is the error of a push that would lose something that the store has.

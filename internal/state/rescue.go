@@ -4,8 +4,8 @@ package state
 // now, under the next serial. Steps whose result the journal refused have it
 // there; the others are open. Nil when the store has everything.
 func (s *Session) Rescue() ([]byte, error) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing.take()
+	defer s.writing.give()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.journaled && len(s.refused) == 0 {

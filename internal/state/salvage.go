@@ -58,7 +58,8 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
 	if files.State != nil {
-		s.State, s.box, s.StateErr = c.decode(files.State, o.Vault)
+		in, err := c.decode(files.State, o.Vault)
+		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
 	if files.State == nil && (files.Journal != nil || len(s.Past) > 0) {
 		s.StateErr = c.damaged("state file", "it is missing, but %s", s.left())

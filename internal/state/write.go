@@ -6,6 +6,13 @@ import (
 	"slices"
 )
 
+// turn is the right to write to the store: one has it at a time, and the
+// others wait, in no order.
+type turn chan struct{}
+
+func (t turn) take() { t <- struct{}{} }
+func (t turn) give() { <-t }
+
 // batch is events that are written together: while one write waits for the
 // disk or the network, what comes in the meantime gathers for the next one.
 type batch struct {
@@ -20,8 +27,8 @@ func (s *Session) append(ctx context.Context, e event) error {
 	if err != nil {
 		return err
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing.take()
+	defer s.writing.give()
 	s.mu.Lock()
 	isFirst := s.waiting == mine
 	if isFirst {
@@ -120,8 +127,8 @@ func (s *Session) Edit(ctx context.Context, e Entry, do func(*State) error) erro
 
 // EditEach is Edit where do tells what the trail says of it.
 func (s *Session) EditEach(ctx context.Context, do func(*State) ([]Entry, error)) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing.take()
+	defer s.writing.give()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, ended := s.state, s.ended
