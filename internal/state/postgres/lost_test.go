@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,7 +34,7 @@ func requireLost(t *testing.T, ctx context.Context, lock state.Lock, next *postg
 	<-ctx.Done()
 	var lost *state.ErrLost
 	require.ErrorAs(t, context.Cause(ctx), &lost)
-	require.NotEmpty(t, lost.Why)
+	require.Contains(t, lost.Why, "the connection that held it ended: ")
 	require.ErrorAs(t, lock.Append(t.Context(), []byte("late\n")), &lost)
 	require.ErrorAs(t, lock.Save(t.Context(), state.Snapshot{Serial: 9, State: []byte("late")}), &lost)
 	require.ErrorAs(t, lock.Unlock(), &lost)
@@ -156,6 +157,31 @@ func TestSerialsNeverGoBack(t *testing.T) {
 	require.Equal(t, asHeld, load(t, store))
 	require.NoError(t, lock.Append(t.Context(), []byte("two\n")), "the lock is still held")
 	require.NoError(t, lock.Unlock())
+}
+
+// TestAnInterruptDoesNotCutAWriteShort: to do so would end the connection, and
+// with it the lock in which an interrupted run still has to say what it did.
+func TestAnInterruptDoesNotCutAWriteShort(t *testing.T) {
+	near := fresh(t)
+	network, far := through(t, near)
+	_, lock := held(t, open(t, far))
+	ctx, interrupt := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		release := <-network.held
+		interrupt()
+		close(release)
+	})
+	var err error
+	for ctx.Err() == nil && err == nil { // until one of them is held by the network
+		err = lock.Append(ctx, []byte("two\n"))
+	}
+	require.NoError(t, err)
+	wg.Wait()
+	require.ErrorIs(t, lock.Append(ctx, []byte("three\n")), context.Canceled)
+	require.NoError(t, lock.Append(t.Context(), []byte("done\n")))
+	require.NoError(t, lock.Unlock())
+	require.Regexp(t, `^one\n(two\n)+done\n$`, string(load(t, open(t, near)).Journal))
 }
 
 // A holder that the server forgot, as behind a pooler, is not believed.

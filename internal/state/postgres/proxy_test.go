@@ -17,11 +17,12 @@ import (
 type network struct {
 	address  string
 	server   string
-	refuse   atomic.Int64 // so many connections are ended at once
-	upload   atomic.Int64 // after so many bytes from the client the line is cut; 0 is never
-	mute     atomic.Bool  // the next answer of the server is lost, and the line cut
-	frozen   atomic.Bool  // nothing passes, and nothing ends
-	fakePIDs atomic.Bool  // as poolers do
+	refuse   atomic.Int64       // so many connections are ended at once
+	upload   atomic.Int64       // after so many bytes from the client the line is cut; 0 is never
+	mute     atomic.Bool        // the next answer of the server is lost, and the line cut
+	frozen   atomic.Bool        // nothing passes, and nothing ends
+	fakePIDs atomic.Bool        // as poolers do
+	held     chan chan struct{} // who reads from it holds what comes from the client, until it closes what it read
 
 	mu    sync.Mutex
 	lines []net.Conn
@@ -30,7 +31,7 @@ type network struct {
 // through puts a network before the server of a configuration.
 func through(t *testing.T, c postgres.Config) (*network, postgres.Config) {
 	t.Helper()
-	n := &network{server: shared.Start(t).Address}
+	n := &network{server: shared.Start(t).Address, held: make(chan chan struct{})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	n.address = listener.Addr().String()
@@ -98,6 +99,12 @@ func (n *network) pass(from, to net.Conn, allow func([]byte) bool) {
 }
 
 func (n *network) up(text []byte) bool {
+	release := make(chan struct{})
+	select {
+	case n.held <- release:
+		<-release
+	default:
+	}
 	if n.upload.Load() == 0 {
 		return true
 	}

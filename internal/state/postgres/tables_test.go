@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,6 +96,38 @@ func TestStatesOfOneSchemaShareNothing(t *testing.T) {
 	require.Equal(t, asHeld, load(t, prod))
 	require.NoError(t, second.Unlock())
 	require.NoError(t, lock.Unlock())
+}
+
+// The states of a schema have locks of their own, and yet only one makes the
+// tables.
+func TestManyMayBeTheFirstInASchema(t *testing.T) {
+	c := fresh(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		c.Name = fmt.Sprint("state-", i)
+		store := open(t, c)
+		wg.Go(func() {
+			_, lock, err := store.Lock(t.Context(), ann)
+			if err == nil {
+				err = lock.Unlock()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOldVersionsTakeNoRoom(t *testing.T) {
+	c, server := fresh(t), shared.Start(t)
+	store := open(t, c)
+	_, lock := held(t, store)
+	for serial := range uint64(20) {
+		require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: serial + 2}))
+	}
+	require.NoError(t, lock.Unlock())
+	server.Exec(t, fmt.Sprintf(`alter table "%s".versions add check (serial > 21 - %d)`, c.Schema, state.KeptVersions))
 }
 
 // TestWhatTheServerDefaultsToWeakensNothing: a role may be set to lose
