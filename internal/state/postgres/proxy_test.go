@@ -22,7 +22,8 @@ type network struct {
 	mute     atomic.Bool        // the next answer of the server is lost, and the line cut
 	frozen   atomic.Bool        // nothing passes, and nothing ends
 	fakePIDs atomic.Bool        // as poolers do
-	held     chan chan struct{} // who reads from it holds what comes from the client, until it closes what it read
+	holds    atomic.Bool        // whether there is somebody to receive from held
+	held     chan chan struct{} // gets one for each text of the client, which waits until that is closed
 
 	mu    sync.Mutex
 	lines []net.Conn
@@ -98,12 +99,29 @@ func (n *network) pass(from, to net.Conn, allow func([]byte) bool) {
 	}
 }
 
+// atMessage lets messages of the client pass, and does something while it holds
+// the one after so many. It returns what done does, and whether it came so far.
+func (n *network) atMessage(so int, done <-chan error, do func()) (reached bool, err error) {
+	for ; ; so-- {
+		select {
+		case err := <-done:
+			n.holds.Store(false)
+			return reached, err
+		case release := <-n.held:
+			if so == 0 {
+				do()
+				reached = true
+			}
+			close(release)
+		}
+	}
+}
+
 func (n *network) up(text []byte) bool {
-	release := make(chan struct{})
-	select {
-	case n.held <- release:
+	if len(text) > 0 && n.holds.Load() {
+		release := make(chan struct{})
+		n.held <- release
 		<-release
-	default:
 	}
 	if n.upload.Load() == 0 {
 		return true

@@ -1,11 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/proximity-cli/proximity/internal/state"
@@ -117,6 +119,53 @@ func TestManyMayBeTheFirstInASchema(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestTablesMayAppearAtAnyMoment holds one message after another of somebody
+// who finds no tables, and has them made meanwhile.
+func TestTablesMayAppearAtAnyMoment(t *testing.T) {
+	for name, do := range map[string]func(*postgres.Store) error{
+		"load":     func(s *postgres.Store) error { _, err := s.Load(t.Context()); return err },
+		"versions": func(s *postgres.Store) error { _, err := s.Versions(t.Context()); return err },
+		"lock": func(s *postgres.Store) error {
+			_, _, err := s.Lock(t.Context(), ann)
+			if _, refused := errors.AsType[*state.ErrLocked](err); refused {
+				return nil
+			}
+			return fmt.Errorf("somebody holds the lock, and not: %w", err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			moments := 0
+			for reached := true; reached && moments < 14; moments++ { // later ones only ask again
+				c := fresh(t)
+				holdAdvisoryLock(t, c)
+				network, far := through(t, c)
+				network.holds.Store(true)
+				store, done := open(t, far), make(chan error, 1)
+				go func() { done <- do(store) }()
+				var err error
+				reached, err = network.atMessage(moments, done, func() {
+					c.Name = "other"
+					_, lock := held(t, open(t, c))
+					require.NoError(t, lock.Unlock())
+				})
+				require.NoError(t, err, "at message %d", moments)
+			}
+			require.Greater(t, moments, 8)
+		})
+	}
+}
+
+// holdAdvisoryLock takes the lock of a state as a holder has it before it has
+// made the tables.
+func holdAdvisoryLock(t *testing.T, c postgres.Config) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.URL)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // with the lock
+	_, err = conn.Exec(t.Context(), `select pg_advisory_lock(hashtextextended($1, 0))`, "proximity "+c.Schema+"/default")
+	require.NoError(t, err)
 }
 
 func TestOldVersionsTakeNoRoom(t *testing.T) {
