@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,10 +38,11 @@ func TestMain(m *testing.M) {
 //	code N command...      the command ends with exit code N
 //	apply [flag...]        applies, and then requires an empty plan
 //	pve METHOD path [k=v]  a request to the simulated host "lab", behind the program's back
-//	interrupt N command... sends N times SIGINT once a step runs; the exit code has to be 130
+//	interrupt SIGNALS command... sends INT, TERM or HUP once a step runs, several as in INT,TERM; the exit code has to be 130
 //	hold                   holds the lock of the state until the script ends
 //	simulate [flag...]     the program's own "sim" on a port; sets the same as serve
 //	telmate CALL [arg...]  a call of a foreign library (see foreign_test.go)
+//	hidden VALUE file...   the text in the file VALUE is in none of the files, in whatever form
 //	serve [faults.json]    a simulated cluster on a port; sets $URL, $FINGERPRINT, $TOKEN_ID, $TOKEN_SECRET
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -54,7 +56,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "apply": applyAndPlan, "pve": request, "hold": hold, "serve": serve, "interrupt": interrupt,
-			"simulate": simulate, "telmate": telmate,
+			"simulate": simulate, "telmate": telmate, "hidden": hidden,
 		},
 	})
 }
@@ -190,10 +192,9 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 // one until the first was answered.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: interrupt N command...")
+		ts.Fatalf("usage: interrupt SIGNALS command...")
 	}
-	times, err := strconv.Atoi(args[0])
-	ts.Check(err)
+	signals := strings.Split(args[0], ",")
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
 	var stdout strings.Builder
@@ -201,15 +202,14 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	stderr, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	sent := 0
-	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+	for lines, sent := bufio.NewScanner(stderr), 0; lines.Scan(); {
 		text := lines.Text()
 		_, err := fmt.Fprintln(ts.Stderr(), text)
 		ts.Check(err)
 		isTime := sent == 0 && strings.HasSuffix(text, "creating…") || sent > 0 && strings.HasPrefix(text, "interrupted:")
-		if isTime && sent < times {
+		if isTime && sent < len(signals) {
+			ts.Check(cmd.Process.Signal(signalNamed(ts, signals[sent])))
 			sent++
-			ts.Check(cmd.Process.Signal(os.Interrupt))
 		}
 	}
 	var exit *exec.ExitError
@@ -218,4 +218,12 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	_, err = io.WriteString(ts.Stdout(), stdout.String())
 	ts.Check(err)
+}
+
+func signalNamed(ts *testscript.TestScript, name string) os.Signal {
+	signal, known := map[string]os.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[name]
+	if !known {
+		ts.Fatalf("interrupt: there is no signal %q", name)
+	}
+	return signal
 }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -90,7 +91,7 @@ func (r *run) update(ctx context.Context, provider providers.Provider, s plan.St
 		Adopt: c.Seen.Unmarked, Marker: resource.Marker{Lineage: r.plan.Base.Lineage, Addr: c.Addr, Nonce: before.Nonce},
 	}
 	return r.recorded(ctx, s, c, job, func(ctx context.Context, job providers.Job) (resource.Object, error) {
-		if onlyRecords(job.Edits) && !job.Adopt {
+		if onlyRecords(job.Edits) && !job.Adopt && !c.Seen.Renamed {
 			return c.Seen.Object, nil // nothing for the host to do
 		}
 		return provider.Update(ctx, job)
@@ -134,9 +135,9 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 	kind, seal := r.Kinds[c.Addr.Kind], r.Session.Sealer()
 	sealed := seal.Object(&kind.Schema, job.Want.Want)
 	durable := context.WithoutCancel(ctx)
-	seq, err := r.Session.Begin(durable, state.Intent{
+	seq, err := r.begin(durable, s, c, state.Intent{
 		Addr: c.Addr, Op: state.Put, Host: c.Host, ID: job.ID, Nonce: job.Marker.Nonce, Attrs: sealed,
-		Needs: job.Want.Needs, PreventDestroy: job.Want.Life.PreventDestroy, At: r.Now(),
+		Needs: job.Want.Needs, PreventDestroy: job.Want.Life.PreventDestroy,
 	})
 	if err != nil {
 		return err
@@ -218,9 +219,7 @@ func recordNested(n *resource.Nested, sealed, made value) value {
 func (r *run) drop(ctx context.Context, provider providers.Provider, s plan.Step, c *plan.Change) error {
 	durable := context.WithoutCancel(ctx)
 	o := c.Before
-	seq, err := r.Session.Begin(durable, state.Intent{
-		Addr: o.Addr, Op: state.Drop, Host: o.Host, ID: o.ID, Nonce: o.Nonce, At: r.Now(),
-	})
+	seq, err := r.begin(durable, s, c, state.Intent{Addr: o.Addr, Op: state.Drop, Host: o.Host, ID: o.ID, Nonce: o.Nonce})
 	if err != nil {
 		return err
 	}
@@ -241,13 +240,26 @@ func (r *run) drop(ctx context.Context, provider providers.Provider, s plan.Step
 }
 
 // forget takes out of state what is gone from the host already.
-func (r *run) forget(ctx context.Context, c *plan.Change) error {
+func (r *run) forget(ctx context.Context, s plan.Step, c *plan.Change) error {
 	durable := context.WithoutCancel(ctx)
-	seq, err := r.Session.Begin(durable, state.Intent{Addr: c.Addr, Op: state.Drop, Host: c.Host, ID: c.ID, At: r.Now()})
+	seq, err := r.begin(durable, s, c, state.Intent{Addr: c.Addr, Op: state.Drop, Host: c.Host, ID: c.ID})
 	if err != nil {
 		return err
 	}
 	return r.Session.Done(durable, seq, c.Addr, nil)
+}
+
+// begin records that a step is about to be carried out, with what the trail is
+// to say of it.
+func (r *run) begin(durable context.Context, s plan.Step, c *plan.Change, i state.Intent) (uint64, error) {
+	i.At, i.Action, i.Plan = r.Now(), c.Word(s.Op), r.Fingerprint
+	if told := r.plan.Told(c, r.Kinds); len(told) > 0 {
+		var err error
+		if i.Edits, err = json.Marshal(told); err != nil {
+			return 0, err
+		}
+	}
+	return r.Session.Begin(durable, i)
 }
 
 // isCertain reports whether an error says by itself that nothing was changed.

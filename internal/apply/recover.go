@@ -49,7 +49,7 @@ func Recover(ctx context.Context, session *state.Session, set providers.Set, kin
 	}
 	for _, s := range all {
 		if !s.Open {
-			if err := session.Done(context.WithoutCancel(ctx), s.Intent.Seq, s.Intent.Addr, s.Object); err != nil {
+			if err := session.Settled(context.WithoutCancel(ctx), s.Intent.Seq, s.Intent.Addr, s.Object, s.Text); err != nil {
 				return err
 			}
 		}
@@ -83,6 +83,9 @@ func look(ctx context.Context, st *state.State, i state.Intent, set providers.Se
 		return Settled{Intent: i, Text: "looked for again when it is needed"}, nil
 	}
 	prior := recordedBy(st, i)
+	if kind.Hostless { // it is what is recorded: a step without an end never was
+		return Settled{Intent: i, Object: prior, Text: "it is as recorded; what is left to do is in the plan"}, nil
+	}
 	provider, ok := set[i.Host]
 	if !ok {
 		return Settled{}, fmt.Errorf("host %q is not in the configuration", i.Host)

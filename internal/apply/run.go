@@ -27,6 +27,8 @@ type Options struct {
 	// Drain, once closed, lets nothing new start; what runs finishes. Nil never
 	// drains.
 	Drain <-chan struct{}
+	// Fingerprint names the plan in the trail.
+	Fingerprint string
 	// Parallel is how many steps run at once over all hosts. 0: as many as the
 	// hosts' own limits allow.
 	Parallel int
@@ -114,7 +116,7 @@ func (r *run) perform(ctx context.Context, s plan.Step, c *plan.Change) (string,
 	provider, ok := r.Providers[host]
 	switch {
 	case c.Action == plan.Forget:
-		return c.ID, r.forget(ctx, c)
+		return c.ID, r.forget(ctx, s, c)
 	case !ok:
 		return "", fmt.Errorf("host %q is not in the configuration", host)
 	case s.Op == plan.Drop:
@@ -189,11 +191,7 @@ type StepError struct {
 }
 
 func (e *StepError) Error() string {
-	word := e.Change.Action.Word()
-	if e.Change.Action == plan.Replace {
-		word = "replace (" + string(e.Step.Op) + ")"
-	}
-	return fmt.Sprintf("%s %s: %v", word, e.Step.Addr, e.Err)
+	return fmt.Sprintf("%s %s: %v", e.Change.Word(e.Step.Op), e.Step.Addr, e.Err)
 }
 
 // Unwrap returns the cause.

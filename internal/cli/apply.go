@@ -66,7 +66,7 @@ func (a *app) applyFile(name string, f selectionFlags) error {
 	if f.isSet() {
 		return &exit{exitUsage, errors.New("a plan file says itself what is selected: leave the flags away")}
 	}
-	saved, err := readPlanFile(name)
+	saved, err := a.readPlanFile(name)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/proximity-cli/proximity/internal/addr"
@@ -24,11 +24,12 @@ type engine struct {
 	kinds      map[string]*resource.Kind
 	hosts      providers.Set
 	store      state.Store
+	vault      state.Vault // nil: nothing is encrypted
 	close      func()
 }
 
 // options are what reading and writing the state takes.
-func (e *engine) options() state.Options { return state.Options{Kinds: e.kinds} }
+func (e *engine) options() state.Options { return state.Options{Kinds: e.kinds, Vault: e.vault} }
 
 // proposal is a plan together with the plain data that people see of it.
 type proposal struct {
@@ -60,17 +61,26 @@ func (e *engine) converge(sel plan.Selection, agree func(context.Context, propos
 	if err := agree(ctx, p); err != nil || p.plan.Empty() {
 		return err
 	}
-	return e.carryOut(locked, session, p.plan)
+	return e.carryOut(locked, session, p)
 }
 
 // release folds the journal and gives the lock back. An error of that is told
-// beside the one that the run ended with.
+// beside the one that the run ended with, and what the store did not take is
+// put aside.
 func (e *engine) release(ctx context.Context, session *state.Session, ended error) error {
 	err := session.Close(context.WithoutCancel(ctx))
-	if err == nil || ended == nil {
-		return cmp.Or(ended, err)
+	if err == nil {
+		return ended
+	}
+	err = e.rescue(session, err)
+	if ended == nil {
+		return err
 	}
 	e.say(err.Error())
+	var hint ui.Hinter
+	if errors.As(err, &hint) {
+		e.say(hint.Hint())
+	}
 	return ended
 }
 
@@ -149,14 +159,14 @@ func (e *engine) propose(ctx context.Context, st *state.State, sel plan.Selectio
 }
 
 // carryOut applies a plan and tells how it goes and how it ended.
-func (e *engine) carryOut(ctx context.Context, session *state.Session, p *plan.Plan) error {
+func (e *engine) carryOut(ctx context.Context, session *state.Session, p proposal) error {
 	var tally ui.Tally
 	if !e.json {
 		fmt.Fprintln(e.err)
 	}
-	watch, done := e.watch(p.Steps.Len())
-	summary, err := apply.Run(ctx, p, apply.Options{
-		Session: session, Providers: e.hosts, Resolver: e.config, Kinds: e.kinds,
+	watch, done := e.watch(p.plan.Steps.Len())
+	summary, err := apply.Run(ctx, p.plan, apply.Options{
+		Session: session, Fingerprint: p.doc.Fingerprint(), Providers: e.hosts, Resolver: e.config, Kinds: e.kinds,
 		Observer: observers{watch, &tally}, Drain: e.soft.Done(),
 	})
 	done()

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/proximity-cli/proximity/internal/config"
+	"github.com/proximity-cli/proximity/internal/failpoint"
 )
 
 type fmtFlags struct{ check, diff bool }
@@ -127,7 +128,10 @@ func rewrite(name string, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("%q: %w", name, plainCause(err))
 	}
-	if err := renameio.WriteFile(target, content, info.Mode().Perm(), renameio.IgnoreUmask()); err != nil {
+	err = failpoint.Around("cli: format a file", func() error {
+		return renameio.WriteFile(target, content, info.Mode().Perm(), renameio.IgnoreUmask())
+	})
+	if err != nil {
 		return fmt.Errorf("%q: cannot be rewritten: %w", name, plainCause(err))
 	}
 	return nil

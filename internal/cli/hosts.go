@@ -11,16 +11,18 @@ import (
 	"github.com/proximity-cli/proximity/internal/providers"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
+	"github.com/proximity-cli/proximity/internal/providers/secret"
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/resource"
 )
 
 // simulatedSpeed is how much faster time runs on an embedded simulator.
 const simulatedSpeed = 8
 
-// connect returns a provider for each host, and what closes them all. It makes
+// connect returns a provider for each host and for what lies on none, and what closes them all. It makes
 // no request.
 func (a *app) connect(hosts map[string]*config.Host) (providers.Set, func(), error) {
-	set := providers.Set{}
+	set := providers.Set{resource.NoHost: secret.Provider{}}
 	var closers []func() error
 	closeAll := func() {
 		for _, c := range closers {

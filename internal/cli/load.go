@@ -2,22 +2,18 @@ package cli
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/proximity-cli/proximity/internal/config"
-	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox"
+	"github.com/proximity-cli/proximity/internal/providers/secret"
 	"github.com/proximity-cli/proximity/internal/resource"
-	"github.com/proximity-cli/proximity/internal/state"
-	"github.com/proximity-cli/proximity/internal/state/local"
 )
 
 // kindsByName returns all kinds of resources that there are.
 func kindsByName() map[string]*resource.Kind {
 	kinds := map[string]*resource.Kind{}
-	for _, k := range proxmox.Kinds() {
+	for _, k := range append(proxmox.Kinds(), secret.Kind()) {
 		kinds[k.Name] = k
 	}
 	return kinds
@@ -27,14 +23,11 @@ func kindsByName() map[string]*resource.Kind {
 // about to be added, or the one that a plan file was made from. All that is
 // wrong with it is one error.
 func (a *app) load(saved *config.Sources, added map[string][]byte) error {
-	vars, err := a.variables()
+	o, err := a.configOptions()
 	if err != nil {
 		return err
 	}
-	o := config.Options{
-		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(),
-		Added: added,
-	}
+	o.Added = added
 	load := config.Load
 	if saved != nil {
 		load = saved.Load
@@ -47,6 +40,14 @@ func (a *app) load(saved *config.Sources, added map[string][]byte) error {
 	a.warn(problems)
 	a.log.Debug("configuration loaded", "resources", len(c.Resources), "hosts", len(c.Hosts))
 	return nil
+}
+
+// configOptions are what reading the configuration takes.
+func (a *app) configOptions() (config.Options, error) {
+	vars, err := a.variables()
+	return config.Options{
+		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(), Keys: keyChecks(),
+	}, err
 }
 
 // variables reads the values of --var.
@@ -62,23 +63,6 @@ func (a *app) variables() (map[string]string, error) {
 	return vars, nil
 }
 
-// openStore returns the place that the configuration keeps state in.
-func (a *app) openStore() (state.Store, error) {
-	want := a.config.Settings.State
-	if want.Type != "local" {
-		return nil, &exit{exitInvalid, diag.List{diag.Errorf(&want.Range, "unknown state store",
-			"%q: this version keeps state in local files", want.Type).WithHint(`state "local" {}`)}.Err()}
-	}
-	for _, name := range slices.Sorted(maps.Keys(want.Attributes)) {
-		return nil, &exit{exitInvalid, diag.List{diag.Errorf(&want.Range, "unknown setting",
-			"the local state store has no setting %q", name)}.Err()}
-	}
-	return localStore(), nil
-}
-
-// localStore keeps state in the working directory.
-func localStore() state.Store { return local.New(".") }
-
 // engine loads the configuration and makes ready for a run: it listens to
 // interrupts and knows the hosts. Nothing has been asked of them yet.
 func (a *app) engine(saved *config.Sources) (*engine, error) {
@@ -89,11 +73,15 @@ func (a *app) engine(saved *config.Sources) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	vault, err := a.vault()
+	if err != nil {
+		return nil, err
+	}
 	hosts, closeHosts, err := a.connect(a.config.Hosts)
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{app: a, kinds: kindsByName(), hosts: hosts, store: store}
+	e := &engine{app: a, kinds: kindsByName(), hosts: hosts, store: store, vault: vault}
 	var stop func()
 	e.soft, e.hard, stop = a.interruptible()
 	e.close = func() {

@@ -6,6 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/proximity-cli/proximity/internal/config"
+	"github.com/proximity-cli/proximity/internal/diag"
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/plan"
 	"github.com/proximity-cli/proximity/internal/ui"
 )
@@ -51,6 +54,9 @@ func (a *app) plan(f planFlags) error {
 	}
 	defer e.close()
 	if f.out != "" {
+		if err := e.mayKeepSources(); err != nil {
+			return err
+		}
 		if err := e.settle(); err != nil {
 			return err
 		}
@@ -63,13 +69,30 @@ func (a *app) plan(f planFlags) error {
 		return err
 	}
 	if f.out != "" {
-		if err := writePlanFile(f.out, planFile{Sources: e.config.Sources, Select: sel, Plan: p.doc}); err != nil {
+		if err := writePlanFile(f.out, planFile{Sources: e.config.Sources, Select: sel, Plan: p.doc}, e.vault); err != nil {
 			return err
 		}
 		a.say(fmt.Sprintf("To carry out exactly this plan: proximity apply %s", f.out))
 	}
 	if f.detailed && !p.plan.Empty() {
 		return &exit{code: exitChanges}
+	}
+	return nil
+}
+
+// mayKeepSources refuses to copy secrets that stand in the files into a plan file
+// that is not encrypted: plan files are passed around, to others and to pipelines.
+func (e *engine) mayKeepSources() error {
+	if e.vault != nil {
+		return nil
+	}
+	var problems diag.List
+	for _, place := range e.config.ClearSecrets() {
+		problems = append(problems, diag.Errorf(&place.Range, "plan file would hold a secret in clear", "%s stands in the file", place.Text).
+			WithHint("%s", "take it out of the file, or let plan files be encrypted:\n"+config.EncryptionHint))
+	}
+	if err := problems.Err(); err != nil {
+		return &exit{exitError, err}
 	}
 	return nil
 }
@@ -114,7 +137,10 @@ func (a *app) writeMarkdown(name string, doc plan.Document) error {
 	if name == "-" {
 		return a.print(ui.Markdown(doc))
 	}
-	if err := os.WriteFile(name, []byte(ui.Markdown(doc)), 0o644); err != nil {
+	err := failpoint.Around("cli: write a plan as Markdown", func() error {
+		return os.WriteFile(name, []byte(ui.Markdown(doc)), 0o644)
+	})
+	if err != nil {
 		return fmt.Errorf("plan as Markdown %q: %w", name, plainCause(err))
 	}
 	return nil

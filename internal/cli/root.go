@@ -46,7 +46,7 @@ func (a *app) root() *cobra.Command {
 	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + helpExitCodes + "{{end}}")
 	root.AddCommand(
 		a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
-		a.driftCommand(), a.adoptCommand(),
+		a.driftCommand(), a.adoptCommand(), a.historyCommand(),
 		a.showCommand(), a.outputCommand(), a.stateCommand(), a.hostCommand(), a.simCommand(), a.versionCommand(),
 	)
 	return root

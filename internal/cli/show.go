@@ -15,7 +15,7 @@ func (a *app) showCommand() *cobra.Command {
 			if len(args) == 0 {
 				return a.showState()
 			}
-			f, err := readPlanFile(args[0])
+			f, err := a.readPlanFile(args[0])
 			if err != nil {
 				return err
 			}

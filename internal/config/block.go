@@ -29,6 +29,7 @@ type block struct {
 	life      resource.Lifecycle
 	written   map[string]hcl.Range // by path: what Resource.At will be
 
+	repeated   bool // it has for_each or count, and instances by key
 	needy      bool // something in it refers to other resources
 	madeAnyhow bool // from something that this version cannot do, which was reported
 
@@ -43,15 +44,19 @@ type instance struct {
 	key, value cty.Value // each.key and each.value, or count.index and nothing
 }
 
-// repeated reports whether the block has instances by key.
-func (b *block) repeated() bool { return b.forEach != nil || b.count != nil }
-
-// metaArguments are what every block of a kind may have beside its schema.
-var metaArguments = []hcl.AttributeSchema{{Name: "host"}, {Name: "for_each"}, {Name: "count"}, {Name: "depends_on"}}
+// metaArguments are what every block of a kind may have beside its schema; what
+// lies on no host cannot say which.
+func metaArguments(kind *resource.Kind) []hcl.AttributeSchema {
+	all := []hcl.AttributeSchema{{Name: "for_each"}, {Name: "count"}, {Name: "depends_on"}}
+	if !kind.Hostless {
+		all = append(all, hcl.AttributeSchema{Name: "host"})
+	}
+	return all
+}
 
 // compileBlock checks a block and what it refers to.
 func (w *world) compileBlock(b *block) {
-	content := w.content(b.source.Body, &b.kind.Schema, b.kind.Name, metaArguments, []hcl.BlockHeaderSchema{{Type: "lifecycle"}})
+	content := w.content(b.source.Body, &b.kind.Schema, b.kind.Name, metaArguments(b.kind), []hcl.BlockHeaderSchema{{Type: "lifecycle"}})
 	before := names{where: "for_each", resources: true, hosts: true}
 	if attr := content.Attributes["for_each"]; attr != nil {
 		b.forEach = w.compile(attr.Expr, before)
@@ -108,7 +113,7 @@ func (w *world) dependencies(expr hcl.Expression) []use {
 		}
 		at := t.SourceRange()
 		if kind := w.o.Kinds[t.RootName()]; kind == nil || kind.Lasting {
-			w.say(diag.Errorf(&at, "cannot depend on this", "depends_on lists apps and backup policies").
+			w.say(diag.Errorf(&at, "cannot depend on this", "depends_on lists apps, backup policies and secrets").
 				WithHint("depends_on = [app.NAME]"))
 			continue
 		}

@@ -97,7 +97,7 @@ func (w *world) compileBody(content *hcl.BodyContent, schema *resource.Block, n 
 			continue
 		}
 		if a.Role == resource.Computed {
-			w.say(diag.Errorf(&attr.NameRange, fmt.Sprintf("%s cannot be set", name), "it is told by the host; others can refer to it").
+			w.say(diag.Errorf(&attr.NameRange, fmt.Sprintf("%s cannot be set", name), "only an apply tells it; others can refer to it").
 				WithHint("remove the line"))
 			continue
 		}

@@ -11,6 +11,7 @@
 package config
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"slices"
@@ -43,6 +44,11 @@ type Options struct {
 	LookupEnv func(string) (string, bool)       // nil: os.LookupEnv
 	ReadFile  func(name string) ([]byte, error) // for VarFiles and token files; nil: os.ReadFile
 	Version   string                            // of the program, for required_version
+	// Keys say what is wrong with what an encryption block holds, or "". The
+	// functions that are nil find nothing.
+	Keys KeyChecks
+
+	settings *hcl.Block // that stands in for the proximity block of the files; nil: none
 }
 
 // Config is an evaluated configuration. It does not change any more and is
@@ -75,12 +81,7 @@ func Load(o Options) (*Config, diag.List) {
 }
 
 func load(o Options, dir *directory, saved *Sources) (*Config, diag.List) {
-	if o.LookupEnv == nil {
-		o.LookupEnv = os.LookupEnv
-	}
-	if o.ReadFile == nil {
-		o.ReadFile = os.ReadFile
-	}
+	o = o.complete()
 	c, problems := inTime(maxTime, func() (*Config, diag.List) {
 		w := newWorld(o, dir)
 		return w.load(saved), w.problems
@@ -90,6 +91,17 @@ func load(o Options, dir *directory, saved *Sources) (*Config, diag.List) {
 		return nil, problems
 	}
 	return c, problems
+}
+
+// complete fills in what is the system's unless it was given.
+func (o Options) complete() Options {
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	if o.ReadFile == nil {
+		o.ReadFile = os.ReadFile
+	}
+	return o
 }
 
 // world is all that is declared. After Load it is only read.
@@ -102,12 +114,14 @@ type world struct {
 	now       *session            // knows nothing of objects; only used while loading
 
 	bodies    []hcl.Body
+	hidden    bool // a proximity block may stand in what could not be read
 	settings  *hcl.Block
 	variables map[string]*variable
 	locals    map[string]*local
 	hosts     map[string]*hostBlock
 	blocks    map[addr.Addr]*block
 	outputs   map[string]*output
+	clear     []diag.Place // secrets that are written out in the state block
 
 	mirrored map[addr.Addr]meeting     // what instances belong to, by a mirror
 	covered  map[addr.Addr][]addr.Addr // the same from the other side
@@ -148,12 +162,7 @@ func (w *world) load(saved *Sources) *Config {
 	if w.problems.HasErrors() {
 		return nil
 	}
-	w.declare()
-	w.setVariables(saved)
-	w.base.Variables = w.globals()
-	w.compileAll()
-	w.refuseCycles()
-	w.settleLocals()
+	w.prepare(saved)
 	w.validate()
 	c := &Config{world: w, Hosts: map[string]*Host{}}
 	for name, h := range w.hosts {
@@ -161,6 +170,7 @@ func (w *world) load(saved *Sources) *Config {
 		c.Hosts[name] = h.host
 	}
 	c.Settings = w.evaluateSettings()
+	w.requireEncryption(c.Settings.Encryption)
 	for _, b := range w.inOrder() {
 		w.expand(b)
 	}
@@ -170,15 +180,24 @@ func (w *world) load(saved *Sources) *Config {
 	return c
 }
 
+// prepare makes everything ready to be evaluated: names, variables, locals.
+func (w *world) prepare(saved *Sources) {
+	w.declare()
+	w.setVariables(saved)
+	w.base.Variables = w.globals()
+	w.compileAll()
+	w.refuseCycles()
+	w.settleLocals()
+}
+
 // parse reads all files. A file is looked at by size and depth before the
 // parser sees it.
 func (w *world) parse() {
-	names, err := w.dir.top()
+	names, err := w.dir.configuration()
 	if err != nil {
 		w.say(diag.Errorf(nil, "cannot read the configuration's directory", "%s", err))
 		return
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !isConfiguration(name) })
 	if len(names) == 0 {
 		w.say(diag.Errorf(nil, "no configuration here", "there is no file ending in .hcl; with --chdir another directory is taken").
 			WithHint(`echo 'host "lab" { endpoint = "sim:" }' > main.hcl`))
@@ -189,15 +208,19 @@ func (w *world) parse() {
 		content, err := w.dir.readFile(name)
 		if err != nil {
 			w.say(diag.Errorf(&hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "cannot read the file", "%s", err))
+			w.hidden = true
 			continue
 		}
 		if total += len(content); total > maxFiles {
 			w.say(diag.Errorf(nil, "configuration too large", "its files have more than %d MiB together", maxFiles>>20))
+			w.hidden = true
 			return
 		}
 		file, problems := parseFile(name, content)
 		w.say(problems...)
-		if file != nil {
+		if file == nil || problems.HasErrors() {
+			w.hidden = w.hidden || bytes.Contains(content, []byte("proximity"))
+		} else {
 			w.bodies = append(w.bodies, file.Body)
 		}
 	}

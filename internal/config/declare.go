@@ -72,8 +72,15 @@ func (w *world) declareBlock(b *hcl.Block) {
 		w.hosts[b.Labels[0]] = &hostBlock{name: b.Labels[0], at: b.DefRange, source: b}
 	case kind != nil && !kind.Lasting:
 		a := addr.New(b.Type, b.Labels[0])
-		w.blocks[a] = &block{addr: a, kind: kind, at: b.DefRange, source: b}
+		w.blocks[a] = &block{addr: a, kind: kind, at: b.DefRange, source: b, repeated: repeats(b.Body)}
 	}
+}
+
+// repeats reports whether a body says for_each or count, before anything in it is
+// looked at: what stands before it may refer to its instances.
+func repeats(from hcl.Body) bool {
+	content, _, _ := from.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "for_each"}, {Name: "count"}}})
+	return len(content.Attributes) > 0 // what is wrong with it is said when it is compiled
 }
 
 func (w *world) declareLocals(b *hcl.Block) {

@@ -167,7 +167,7 @@ func (w *world) declared(root string) []string {
 // then an attribute.
 func (w *world) instanceOf(t hcl.Traversal, u use) (use, *diag.Diagnostic) {
 	b, next := w.blocks[u.block()], 2
-	if b.repeated() {
+	if b.repeated {
 		if len(t) == 2 {
 			return u, nil
 		}

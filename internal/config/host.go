@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -225,20 +223,13 @@ func (w *world) readToken(h *hostBlock, host *Host, name string) {
 	if written := h.body.attrs["token_file"]; written != nil {
 		at = written.at
 	}
-	if home, ok := w.o.LookupEnv("HOME"); ok && strings.HasPrefix(name, "~/") {
-		name = filepath.Join(home, name[2:])
-	} else if !filepath.IsAbs(name) {
-		name = filepath.Join(w.o.Dir, name)
-	}
-	content, err := w.o.ReadFile(name)
+	path := w.pathOf(name)
+	content, err := w.o.ReadFile(path)
 	if err != nil {
-		w.say(diag.Errorf(&at, "cannot read the token's file", "%q: %s", name, plainCause(err)))
+		w.say(diag.Errorf(&at, "cannot read the token's file", "%q: %s", path, plainCause(err)))
 		return
 	}
-	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o077 != 0 {
-		w.say(diag.Warningf(&at, "token file is readable by others", "%q has mode %04o", name, info.Mode().Perm()).
-			WithHint("chmod 600 %s", name))
-	}
+	w.warnOfOthers(path, "token file", &at)
 	if !host.TokenSecret.Empty() {
 		w.say(diag.Errorf(&at, "token_secret and token_file together", "host %q can have only one of them", h.name).
 			WithHint("remove token_file"))

@@ -73,7 +73,13 @@ func kinds() map[string]*resource.Kind {
 	template := &resource.Kind{Name: "template", Version: 1, Lasting: true, Schema: resource.Block{
 		Attrs: map[string]*resource.Attr{"template": text()},
 	}}
-	return map[string]*resource.Kind{"app": app, "backup_policy": policy, "template": template}
+	secret := &resource.Kind{Name: "secret", Version: 1, Hostless: true, Schema: resource.Block{
+		Attrs: map[string]*resource.Attr{
+			"length": {Type: cty.Number, Default: cty.NumberIntVal(24), Check: wholeFrom(8)},
+			"value":  {Type: cty.String, Role: resource.Computed, Sensitive: true, Renewed: true},
+		},
+	}}
+	return map[string]*resource.Kind{"app": app, "backup_policy": policy, "template": template, "secret": secret}
 }
 
 func impliesTemplate(want resource.Resource) []resource.Resource {
@@ -87,6 +93,27 @@ func impliesTemplate(want resource.Resource) []resource.Resource {
 		Host: want.Host,
 		Want: schema.Value(map[string]cty.Value{"template": cty.StringVal(name)}),
 	}}
+}
+
+// keys are checks as those of a vault.
+func keys() KeyChecks {
+	begins := func(with, why string) func(string) string {
+		return func(text string) string {
+			if strings.HasPrefix(text, with) {
+				return ""
+			}
+			return why
+		}
+	}
+	return KeyChecks{
+		Recipient: begins("age1", `it does not begin with "age1"`), Identities: begins("AGE-", "it holds no identity"),
+		Passphrase: func(text string) string {
+			if len(text) < 8 {
+				return "must have at least 8 characters"
+			}
+			return ""
+		},
+	}
 }
 
 // host is the block that most tests have beside what they are about.
@@ -108,7 +135,7 @@ func options(files ...string) Options {
 	for i := 0; i < len(files); i += 2 {
 		dir[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
 	}
-	return Options{FS: dir, Kinds: kinds(), LookupEnv: func(string) (string, bool) { return "", false }, Version: "0.1.0"}
+	return Options{FS: dir, Kinds: kinds(), LookupEnv: func(string) (string, bool) { return "", false }, Version: "0.1.0", Keys: keys()}
 }
 
 // mustLoad loads one file beside oneHost.

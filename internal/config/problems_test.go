@@ -20,6 +20,7 @@ var update = flag.Bool("update", false, "write golden files")
 // beside oneHost.
 func TestProblemsSayWhereWhatAndWhatToDo(t *testing.T) {
 	app := func(body string) string { return "app \"web\" {\n  template = \"t\"\n" + body + "\n}\n" }
+	settings := func(body string) string { return "proximity {\n  encryption {\n    " + body + "\n  }\n}\n" }
 	cases := map[string]string{
 		"unknown attribute": app(`  memry = "1GiB"`),
 		"unknown block":     app("  volum \"a\" {}"),
@@ -44,7 +45,20 @@ func TestProblemsSayWhereWhatAndWhatToDo(t *testing.T) {
 		"twice":            app("") + app(""),
 		"label twice":      app("  network {}\n  network \"eth0\" {}"),
 		"two settings":     "proximity {}\nproximity {}",
-		"encryption":       "proximity {\n  encryption { passphrase = \"x\" }\n}",
+		"encryption":       settings("passphrase = \"x\""),
+		"encryption twice": "proximity {\n  encryption { passphrase = \"correct horse\" }\n  encryption {}\n}",
+		"encryption both":  settings("passphrase = \"correct horse\"\n    recipients = [\"age1a\"]"),
+		"encryption none":  settings(""),
+		"no recipients":    settings("recipients = []"),
+		"bad recipients":   settings("recipients = [\"age1a\", \"bob\"]"),
+		"identity missing": settings("identity_file = \"none.txt\""),
+		"old empty":        settings("recipients = [\"age1a\"]\n    old_passphrase = \"\""),
+		"key not known":    app("") + settings("passphrase = local.p") + "locals { p = app.web.ip }",
+		"key of an app":    app("") + settings("passphrase = app.web.ip"),
+		"secret":           "secret \"a\" {}\nsecret \"b\" { length = 7 }",
+		"secret beside":    "proximity { required_version = \">= 0.1\" }\nsecret \"a\" {}",
+		"secret shown":     settings("passphrase = \"correct horse\"") + "secret \"a\" {}\noutput \"a\" { value = secret.a.value }",
+		"secret on a host": settings("passphrase = \"correct horse\"") + "secret \"a\" {\n  host = host.pve\n  value = \"x\"\n}",
 		"version":          "proximity { required_version = \">= 9\" }",
 		"origins":          app("  image = \"i\""),
 		"no origin":        "app \"web\" {}",

@@ -59,18 +59,27 @@ func (s *session) resolve(b *block, inst instance) (resource.Resource, []meeting
 	}
 	r := resource.Resource{Addr: inst.addr, Life: b.life, Range: b.at, At: b.written}
 	d := &decoder{session: s, what: inst.addr.String(), top: b.body, fixed: map[string]cty.Value{}}
-	d.host, d.problems = s.hostOf(b, vars)
-	d.fixed["host"] = cty.UnknownVal(cty.String) // what is wrong with it was said
-	if d.host != nil {
-		r.Host = d.host.Name
-		d.fixed["host"] = cty.StringVal(r.Host)
-	}
+	s.place(d, b, vars, &r)
 	s.mirror(b, inst, d)
 	r.Want = d.block(&b.kind.Schema, b.body, vars)
 	d.origin(b, r.Want)
 	d.cover(b, inst, &r)
 	r.Needs = s.needsOf(b, inst, vars)
 	return r, d.met, append(s.problems, d.problems...)
+}
+
+// place finds out where an instance lives.
+func (s *session) place(d *decoder, b *block, vars variables, r *resource.Resource) {
+	if b.kind.Hostless {
+		r.Host = resource.NoHost
+		return
+	}
+	d.host, d.problems = s.hostOf(b, vars)
+	d.fixed["host"] = cty.UnknownVal(cty.String) // what is wrong with it was said
+	if d.host != nil {
+		r.Host = d.host.Name
+		d.fixed["host"] = cty.StringVal(r.Host)
+	}
 }
 
 // hostOf returns the host that an instance lives on. When there is only one,

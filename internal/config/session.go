@@ -125,7 +125,7 @@ func (s *session) block(a addr.Addr, uses []use, vars variables) (cty.Value, dia
 	if b.broken {
 		return cty.DynamicVal, nil
 	}
-	if !b.repeated() {
+	if !b.repeated {
 		return s.object(b, a), nil
 	}
 	wanted := map[string]bool{}

@@ -15,7 +15,6 @@ import (
 var unavailable = map[string]map[string]notYet{
 	"": {
 		"module":  {labels: 1, instead: "put its blocks into this directory"},
-		"secret":  {labels: 1, instead: `declare variable "…" { sensitive = true } and set it with PROXIMITY_VAR_…`},
 		"moved":   {block: true, instead: "proximity state mv OLD NEW"},
 		"removed": {block: true, instead: "proximity state rm ADDRESS"},
 		"import":  {block: true, instead: "proximity adopt HOST/VMID ADDRESS"},
@@ -23,8 +22,7 @@ var unavailable = map[string]map[string]notYet{
 		"policy":  {labels: 1},
 	},
 	"proximity": {
-		"encryption": {block: true},
-		"catalog":    {labels: 1},
+		"catalog": {labels: 1},
 	},
 	"app": {
 		"catalog":       {instead: `write image = "…" and what the app needs`},

@@ -75,13 +75,18 @@ func (ask Ask) Observe(ctx context.Context, set providers.Set, desired []resourc
 			return nil
 		})
 	}
-	_ = g.Wait() // the errors are in failed, one for each host
-	isAnyUp := slices.Contains(failed, nil)
+	_ = g.Wait()     // the errors are in failed, one for each host
+	isAnyUp := false // what lies on no host can always be looked at, and says nothing
+	for i, host := range hosts {
+		isAnyUp = isAnyUp || failed[i] == nil && host != resource.NoHost
+	}
 	var problems *multierror.Error
 	for i, host := range hosts {
 		switch {
 		case failed[i] == nil:
-			inv.Surveys[host] = found[i].Survey
+			if host != resource.NoHost {
+				inv.Surveys[host] = found[i].Survey
+			}
 			maps.Copy(inv.Seen, found[i].Seen)
 		case isAnyUp && isUnreachable(failed[i]):
 			inv.down(host, targets[host], failed[i])

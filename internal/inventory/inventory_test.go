@@ -245,6 +245,21 @@ func TestAHostThatIsDownHoldsUpNothingElse(t *testing.T) {
 	require.ErrorIs(t, err, down.Cause)
 }
 
+// What lies on no host can always be looked at: that says nothing of hosts.
+func TestWhatLiesOnNoHostIsNoHost(t *testing.T) {
+	down := providers.ErrUnreachable{Cause: errors.New("no route to host")}
+	silent := &host{name: "one", observe: func(context.Context) error { return down }}
+	set := providers.Set{resource.NoHost: &host{}, "one": silent}
+	desired := []resource.Resource{wanted("a", "one"), wanted("s", resource.NoHost)}
+	_, err := inventory.Observe(t.Context(), set, desired, recorded())
+	require.ErrorIs(t, err, down.Cause)
+
+	inv, err := inventory.Observe(t.Context(), set, desired[1:], recorded())
+	require.NoError(t, err)
+	require.Equal(t, resource.Present, inv.Seen[at("s")].Presence)
+	require.Empty(t, inv.Surveys)
+}
+
 func TestAHostThatIsNotInTheConfigurationIsUnknown(t *testing.T) {
 	one := &host{name: "one"}
 	inv, err := inventory.Observe(t.Context(), providers.Set{"one": one},

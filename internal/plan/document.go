@@ -26,6 +26,8 @@ type Document struct {
 	Changes     []DocumentChange   `json:"changes"`
 	Diagnostics []DocumentDiagnose `json:"diagnostics,omitempty"`
 	Kept        int                `json:"kept"`
+	// Seen are the digests of what was there, by the addresses of the changes.
+	Seen map[string]string `json:"seen,omitempty"`
 }
 
 // DocumentChange is one change as plain data. The edits of a create list every
@@ -80,7 +82,11 @@ type DocumentDiagnose struct {
 func (p *Plan) Document(kinds map[string]*resource.Kind, seal resource.Sealer) Document {
 	doc := Document{Version: DocumentVersion, Base: p.Base, Kept: p.Kept, Changes: []DocumentChange{}}
 	for i := range p.Changes {
-		doc.Changes = append(doc.Changes, p.documentChange(&p.Changes[i], kinds, seal))
+		c := &p.Changes[i]
+		doc.Changes = append(doc.Changes, p.documentChange(c, kinds, seal))
+		if c.Seen.Digest != "" {
+			doc.see(c.Addr, c.Seen.Digest)
+		}
 	}
 	for _, d := range p.Diagnostics {
 		plain := DocumentDiagnose{Severity: d.Severity.String(), Summary: d.Summary, Detail: d.Detail, Hint: d.Hint}
@@ -90,6 +96,13 @@ func (p *Plan) Document(kinds map[string]*resource.Kind, seal resource.Sealer) D
 		doc.Diagnostics = append(doc.Diagnostics, plain)
 	}
 	return doc
+}
+
+func (d *Document) see(a addr.Addr, digest string) {
+	if d.Seen == nil {
+		d.Seen = map[string]string{}
+	}
+	d.Seen[a.String()] = digest
 }
 
 func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal resource.Sealer) DocumentChange {
@@ -104,6 +117,9 @@ func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal r
 		return out // recorded by a version that knew more kinds
 	}
 	out.Lasting = kind.Lasting
+	if kind.Hostless {
+		out.Host, out.ID = "", ""
+	}
 	if kind.ID != nil && p.Base.Serial == 0 {
 		out.ID = "" // it follows from the lineage, and a state that was never saved has none yet
 	}
@@ -112,7 +128,7 @@ func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal r
 	if isWhole {
 		edits = leaves(nil, &kind.Schema, c.After.Want)
 	}
-	for _, e := range edits {
+	for _, e := range slices.Concat(edits, c.renewed(kind)) {
 		out.Edits = append(out.Edits, documentEdits(kind, e, seal)...)
 	}
 	if isWhole { // nothing is there yet that an edit could have an effect on
@@ -121,6 +137,47 @@ func (p *Plan) documentChange(c *Change, kinds map[string]*resource.Kind, seal r
 		}
 	}
 	return out
+}
+
+// Told returns what a change does to its resource as it is kept for later
+// readers: nothing sensitive, not even sealed, and no values that nobody asked
+// for.
+func (p *Plan) Told(c *Change, kinds map[string]*resource.Kind) []DocumentEdit {
+	var told []DocumentEdit
+	for _, e := range p.documentChange(c, kinds, resource.Sealer{}).Edits {
+		if e.Default {
+			continue
+		}
+		for _, v := range []*DocumentValue{e.Old, e.New} {
+			if v != nil {
+				v.Sealed, v.Unknown = "", v.Unknown && !v.Sensitive // what was unknown then is only sensitive now
+			}
+		}
+		told = append(told, e)
+	}
+	return told
+}
+
+// renewed returns an edit for each computed value that the change makes anew.
+func (c *Change) renewed(kind *resource.Kind) []resource.Edit {
+	var edits []resource.Edit
+	for _, name := range kind.Schema.AttrNames() {
+		a := kind.Schema.Attrs[name]
+		if !c.renews(a) {
+			continue
+		}
+		e := resource.Edit{Path: resource.Path{name}, Old: cty.NullVal(a.Type), New: cty.UnknownVal(a.Type), Sensitive: a.Sensitive, Cause: resource.Config}
+		if c.Action != Create {
+			e.Old, e.Verdict = c.Seen.Object.Attr(name), resource.Verdict{Effect: resource.Live}
+		}
+		edits = append(edits, e)
+	}
+	return edits
+}
+
+// renews reports whether the change makes a value of the attribute anew.
+func (c *Change) renews(a *resource.Attr) bool {
+	return a.Renewed && (c.Action == Create || c.Action == Replace || c.Action == Update && c.Effect() > resource.Record)
 }
 
 // documentEdits turns one edit into plain data; one that adds or removes a
@@ -231,9 +288,9 @@ func documentValue(v cty.Value, sensitive bool, seal resource.Sealer) *DocumentV
 }
 
 // Fingerprint is equal for two plans that would do the same. Diagnostics do
-// not count.
+// not count, nor do digests: what else was changed does not make a plan another.
 func (d Document) Fingerprint() string {
-	d.Diagnostics, d.Kept, d.Changes = nil, 0, slices.Clone(d.Changes)
+	d.Diagnostics, d.Kept, d.Seen, d.Changes = nil, 0, nil, slices.Clone(d.Changes)
 	for i := range d.Changes {
 		d.Changes[i].Keeps = nil // nothing is done about them
 	}

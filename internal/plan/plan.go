@@ -65,6 +65,14 @@ type Change struct {
 	Nonce  string             // of the object that a create makes or an adoption marks
 }
 
+// Word returns what one of the change's steps does, as a verb.
+func (c *Change) Word(op Op) string {
+	if c.Action == Replace {
+		return "replace (" + string(op) + ")"
+	}
+	return c.Action.Word()
+}
+
 // Effect returns the heaviest effect of the change's edits.
 func (c *Change) Effect() resource.Effect {
 	heaviest := resource.Record

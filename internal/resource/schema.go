@@ -24,6 +24,9 @@ type Kind struct {
 	// Rolling kinds name others that do one job together, such as the guests of
 	// one backup policy: they are interrupted one after the other.
 	Rolling bool
+	// Hostless things lie on no host, and are made by the program itself: they
+	// are just what is recorded of them. Their host is NoHost.
+	Hostless bool
 	// Implies returns further resources that one needs and that nobody writes:
 	// the template a container is made from. It gets the resource as wanted,
 	// possibly with unknown parts. Nil: none.
@@ -37,6 +40,10 @@ type Kind struct {
 	// values, to the form of the next one. Nil while Version is 1.
 	Migrate func(version int, attrs map[string]any) map[string]any
 }
+
+// NoHost is what Hostless things have for a host. No host block can have this
+// name.
+const NoHost = "-"
 
 // Block describes the attributes and nested blocks of a kind, or of one of
 // its nested blocks.
@@ -93,7 +100,12 @@ type Attr struct {
 	// (or lists and maps of them) and that holds their IDs.
 	Refers string
 	// Sensitive values are sealed in state and never shown, whoever marked them.
+	// Of those that are Computed, which nobody else knows, state keeps the value
+	// itself: see Block.HasSecret.
 	Sensitive bool
+	// Renewed values are Computed ones that every change makes anew, if it is more
+	// than a record.
+	Renewed bool
 	// Shared sets have members of others, which are kept.
 	Shared bool
 	// AtCreate values cannot be read back from the host. They are compared

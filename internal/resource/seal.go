@@ -25,6 +25,9 @@ func IsSealed(v cty.Value) bool {
 // HasSealed reports whether any part of v is sealed.
 func HasSealed(v cty.Value) bool {
 	found := false
+	if v == cty.NilVal {
+		return false
+	}
 	_ = cty.Walk(v, func(_ cty.Path, part cty.Value) (bool, error) {
 		found = found || part.Type() == cty.String && IsSealed(part)
 		return !found, nil
@@ -67,6 +70,47 @@ func (n *Nested) reveal(recorded, want cty.Value) cty.Value {
 		}
 	}
 	return cty.MapVal(set)
+}
+
+// isGenerated reports whether a value is known to nobody but the program: it is
+// recorded as it is, since a hash could not be turned back.
+func (a *Attr) isGenerated() bool { return a.Role == Computed && a.Sensitive }
+
+// KeepsSecret reports whether there are values in such a block that are recorded
+// as they are although they are sensitive: computed ones, which could not be had
+// again. Only an encrypted state may keep them.
+func (b *Block) KeepsSecret() bool {
+	for _, a := range b.Attrs {
+		if a.isGenerated() {
+			return true
+		}
+	}
+	return false
+}
+
+// HasSecret reports whether recorded attributes hold such a value.
+func (b *Block) HasSecret(recorded cty.Value) bool {
+	for name, a := range b.Attrs {
+		if a.isGenerated() && !Attribute(recorded, name).IsNull() {
+			return true
+		}
+	}
+	return false
+}
+
+// WithoutSecrets returns recorded attributes without such values, as they may be
+// shown.
+func (b *Block) WithoutSecrets(recorded cty.Value) cty.Value {
+	if !b.HasSecret(recorded) {
+		return recorded
+	}
+	set := recorded.AsValueMap()
+	for name, a := range b.Attrs {
+		if a.isGenerated() {
+			set[name] = cty.NullVal(a.Type)
+		}
+	}
+	return cty.ObjectVal(set)
 }
 
 // Text seals one string.

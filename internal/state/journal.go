@@ -86,16 +86,21 @@ func (c codec) decodeLines(data []byte) ([]event, error) {
 const sector = 512
 
 // isTorn tells a last line that a crash cut from one that was altered. A crash
-// leaves a line without its end, or zeros where a sector never reached the
-// disk; but neither a line whole save for its line break, nor a single zero in
-// the middle.
+// cuts between sectors: it leaves a line without its end, or zeros where a
+// sector never reached the disk. It leaves neither a line whole save for its
+// line break, nor a single zero in the middle, nor one byte among the zeros
+// that follow the lines in a file.
 func (c codec) isTorn(line []byte, at int, hasEnd bool) bool {
-	if !hasEnd {
-		_, err := c.decodeLine(line[:max(0, len(line)-1)])
-		return err != nil
-	}
 	zeros := bytes.Count(line, []byte{0})
-	return zeros > 1 || zeros == 1 && line[0] == 0 && at%sector == sector-1
+	others := len(line) - zeros
+	switch {
+	case hasEnd:
+		return others > 0 && (zeros > 1 || zeros == 1 && line[0] == 0 && at%sector == sector-1)
+	case others == 1:
+		return zeros == 0 && at%sector == sector-1
+	}
+	_, err := c.decodeLine(line[:max(0, len(line)-1)])
+	return err != nil
 }
 
 var errLine = errors.New("checksum")

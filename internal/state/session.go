@@ -27,9 +27,7 @@ func Read(ctx context.Context, store Store, o Options) (*State, error) {
 
 // loaded is what a store had, understood.
 type loaded struct {
-	state     *State
-	box       Box
-	header    string   // that the state file has
+	content
 	ended     []placed // steps that ended in the journal
 	line      int      // events in the journal
 	last      []byte   // line of the trail
@@ -50,12 +48,13 @@ func load(ctx context.Context, store Store, o Options) (l loaded, err error) {
 		l.state = New()
 		return l, nil
 	}
-	if l.state, l.box, err = c.decode(files.State, o.Vault); err != nil {
+	if l.content, err = c.decode(files.State, o.Vault); err != nil {
 		return l, err
 	}
-	if c.box = l.box; l.box != nil {
-		l.header = string(l.box.Header())
+	if l.state.Moved != "" {
+		return l, &ErrMoved{c.store, l.state.Moved}
 	}
+	c.box = l.box
 	events, err := c.decodeLines(files.Journal)
 	if err != nil {
 		return l, err
@@ -75,7 +74,7 @@ type Session struct {
 	by    By
 	now   func() time.Time
 
-	writing sync.Mutex // held while the store is written
+	writing turn // held while the store is written; taken before mu
 
 	mu        sync.Mutex // guards what is below
 	state     *State
@@ -85,6 +84,7 @@ type Session struct {
 	line      int      // events in the journal
 	last      []byte   // line of the trail
 	waiting   *batch   // events that the next write of the journal takes along
+	refused   []event  // what the store did not take
 }
 
 // Open locks a store and reads its state. The returned context ends with ctx
@@ -96,17 +96,22 @@ func Open(ctx context.Context, store Store, who Who, o Options) (context.Context
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &Session{
-		codec: codec{store: store.String(), kinds: o.Kinds}, lock: lock,
-		by: By{User: who.User, Host: who.Host, Command: who.Command}, now: o.Now,
-	}
-	if s.now == nil {
-		s.now = time.Now
-	}
+	s := newSession(store, lock, who, o)
 	if err := s.take(ctx, store, o); err != nil {
 		return nil, nil, errors.Join(err, lock.Unlock())
 	}
 	return locked, s, nil
+}
+
+func newSession(store Store, lock Lock, who Who, o Options) *Session {
+	s := &Session{
+		codec: codec{store: store.String(), kinds: o.Kinds}, lock: lock,
+		writing: make(turn, 1), by: By{User: who.User, Host: who.Host, Command: who.Command}, now: o.Now,
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s
 }
 
 func (s *Session) take(ctx context.Context, store Store, o Options) error {
@@ -158,11 +163,17 @@ func (s *Session) Object(a addr.Addr) (resource.Object, bool) {
 // Init writes a first, empty state file when there is none, so that a plan
 // file has a base to refer to.
 func (s *Session) Init(ctx context.Context) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.mu.Lock()
+	isThere := s.state.Serial > 0
+	s.mu.Unlock()
+	if isThere {
+		return nil
+	}
+	s.writing.take()
+	defer s.writing.give()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.Serial > 0 {
+	if s.state.Serial > 0 { // another one did it just now
 		return nil
 	}
 	return s.save(ctx)
@@ -223,8 +234,8 @@ func (s *Session) end(ctx context.Context, seq uint64, e end, o *resource.Object
 // Close folds the journal into the state file and gives the lock back. After
 // an error nothing is lost: the journal has it, and the next run folds it.
 func (s *Session) Close(ctx context.Context) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing.take()
+	defer s.writing.give()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error

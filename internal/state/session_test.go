@@ -59,7 +59,7 @@ func TestALineThatNeverReachedTheDisk(t *testing.T) {
 	want, err := read(f)
 	require.NoError(t, err)
 	for name, tail := range map[string]string{
-		"zeros": "\x00\x00\x00\x00", "zeros and an end": "\x00\x00\x00\n", "half of it": "0123456789abcdef {\"se\x00\x00\x00\n",
+		"zeros": "\x00\x00\x00\x00", "half of it": "0123456789abcdef {\"se\x00\x00\x00\n",
 		"no end": "0123456789abcdef {\"se",
 	} {
 		got, err := read(state.Files{State: f.State, Journal: append(bytes.Clone(f.Journal), tail...)})
@@ -67,7 +67,8 @@ func TestALineThatNeverReachedTheDisk(t *testing.T) {
 		require.Equal(t, want, got, name)
 	}
 	for name, tail := range map[string]string{
-		"a whole line of something else": "0123456789abcdef {}\n", "zeros with a line after them": "\x00\x00\n0123456789abcdef {}\n",
+		"a whole line of something else": "0123456789abcdef {}\n", "zeros and an end": "\x00\x00\x00\n",
+		"one byte": "x", "one byte far behind": "\x00\x00\x00x", "zeros with a line after them": "\x00\x00\n0123456789abcdef {}\n",
 	} {
 		_, err := read(state.Files{State: f.State, Journal: append(bytes.Clone(f.Journal), tail...)})
 		require.ErrorAs(t, err, new(*state.ErrDamaged), name)

@@ -170,11 +170,16 @@ func (e *ErrNewer) Error() string {
 // ErrSealed is the error when a state is encrypted and cannot be read: no key
 // was given, or none that opens it.
 type ErrSealed struct {
-	Store string // or another file that is sealed
+	Store string // or another file that is sealed; empty: who wraps the error says
 	Why   string
 }
 
-func (e *ErrSealed) Error() string { return fmt.Sprintf("%s: it is encrypted: %s", e.Store, e.Why) }
+func (e *ErrSealed) Error() string {
+	if e.Store == "" {
+		return "it is encrypted: " + e.Why
+	}
+	return fmt.Sprintf("%s: it is encrypted: %s", e.Store, e.Why)
+}
 
 // Vault encrypts what a state keeps. It is safe for concurrent use.
 type Vault interface {

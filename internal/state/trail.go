@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -92,12 +93,9 @@ func (c codec) trailLines(last []byte, entries []placed) ([]byte, trailEnd, erro
 			return nil, end, c.damaged("trail", "its last line is not as it was written")
 		}
 		end = trailEnd{before.N, before.Hash}
-		if i := slices.IndexFunc(entries, func(p placed) bool { return c.stands(before, p) }); i >= 0 {
-			entries = entries[i+1:]
-		}
 	}
 	var out []byte
-	for _, p := range entries {
+	for _, p := range c.missing(last, entries) {
 		line, err := c.trailLine(end, p)
 		if err != nil {
 			return nil, end, err
@@ -226,4 +224,35 @@ func (c codec) decodeEntry(l trailLine) (e Entry, err error) {
 func lastLine(lines []byte) []byte {
 	lines = bytes.TrimSuffix(lines, []byte("\n"))
 	return bytes.Clone(lines[bytes.LastIndexByte(lines, '\n')+1:])
+}
+
+// Trail returns every step that a state knows to have ended, the oldest first,
+// those in its journal included. With *ErrTampered, and with the error of a
+// state file that cannot be read, it returns what can be read all the same.
+func Trail(ctx context.Context, store Store, o Options) ([]Entry, error) {
+	l, err := load(ctx, store, o)
+	var end trailEnd
+	if err == nil {
+		end = l.state.trail
+	}
+	c := codec{store: store.String(), kinds: o.Kinds, box: l.box}
+	data, readErr := store.Trail(ctx)
+	if readErr != nil {
+		return nil, errors.Join(err, readErr)
+	}
+	entries, trailErr := c.decodeTrail(data, end)
+	for _, p := range c.missing(l.last, l.ended) {
+		entries = append(entries, p.entry)
+	}
+	return entries, errors.Join(err, trailErr)
+}
+
+// missing returns the entries that a trail lacks whose last line is last.
+func (c codec) missing(last []byte, entries []placed) []placed {
+	var before trailLine
+	if last == nil || strict(last, &before) != nil {
+		return entries
+	}
+	i := slices.IndexFunc(entries, func(p placed) bool { return c.stands(before, p) })
+	return entries[i+1:]
 }

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +16,11 @@ import (
 // values are not shown; they are sealed anyway.
 func Object(o resource.Object, kind *resource.Kind, st Style) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s on %s)\n", st.paint(bold, o.Addr.String()), Clean(o.ID), Clean(o.Host))
+	where := o.ID + " on " + o.Host
+	if o.Host == resource.NoHost {
+		where = ""
+	}
+	b.WriteString(st.paint(bold, o.Addr.String()) + inBrackets(where) + "\n")
 	if o.Damaged {
 		b.WriteString("    " + st.paint(danger, "made only in part: the next apply makes it anew") + "\n")
 	}

@@ -146,7 +146,7 @@ func writeChange(b *strings.Builder, group []plan.DocumentChange, st Style) {
 	if c.ID != "" {
 		where = c.ID + " on " + c.Host
 	}
-	fmt.Fprintf(b, "%s (%s)\n", st.paint(actionLook(c.Action), symbol(c.Action)+" "+c.Addr.String()), Clean(where))
+	b.WriteString(st.paint(actionLook(c.Action), symbol(c.Action)+" "+c.Addr.String()) + inBrackets(where) + "\n")
 	if c.Reason != "" {
 		b.WriteString(wrap("because "+Clean(c.Reason), "    ", st.width()))
 	}
@@ -179,12 +179,20 @@ func writeChange(b *strings.Builder, group []plan.DocumentChange, st Style) {
 	}
 	var others []string
 	for _, other := range group[1:] {
-		others = append(others, fmt.Sprintf("%s (%s)", other.Addr, Clean(other.ID)))
+		others = append(others, other.Addr.String()+inBrackets(other.ID))
 	}
 	if len(others) > 0 {
 		b.WriteString(wrap("the same for "+strings.Join(others, ", "), "    ", st.width()))
 	}
 	b.WriteByte('\n')
+}
+
+// inBrackets returns what follows an address; what lies on no host has nothing.
+func inBrackets(where string) string {
+	if where == "" {
+		return ""
+	}
+	return " (" + Clean(where) + ")"
 }
 
 // writeLasting names the things that are fetched once and then shared.

@@ -34,10 +34,10 @@ func valueOf(v *plan.DocumentValue, unit string) value {
 	switch {
 	case v == nil:
 		return value{}
-	case v.Sensitive:
-		return value{fixed: sensitiveText}
 	case v.Unknown:
 		return value{fixed: unknownText}
+	case v.Sensitive:
+		return value{fixed: sensitiveText}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(v.JSON))
 	decoder.UseNumber()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/proximity-cli/proximity/internal/providers/secret"
 	"github.com/proximity-cli/proximity/internal/resource"
 )
 
@@ -26,7 +27,7 @@ func TestReferenceIsUpToDate(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Attributes\n\nWritten from the program's own schemas by `make golden`. Sizes are strings such as `\"512MiB\"`, " +
 		"durations such as `\"90s\"`.\nEffects are those of a container that runs.\n")
-	for _, k := range Kinds() {
+	for _, k := range append(Kinds(), secret.Kind()) {
 		if !k.Lasting {
 			writeBlock(&b, "##", k.Name, k, nil, &k.Schema)
 		}

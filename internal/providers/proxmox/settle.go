@@ -31,7 +31,11 @@ func (p *Provider) Settle(ctx context.Context, target providers.Target, task str
 	}
 	var comesUntil time.Time
 	if target.Prior != nil && task == "" && target.Prior.Attrs != cty.NilVal {
-		comesUntil = target.Prior.Changed.Add(requestPatience)
+		begun := target.Prior.Changed
+		if now := p.Now(); now.Before(begun) {
+			begun = now // the clock was set back since
+		}
+		comesUntil = begun.Add(requestPatience)
 	}
 	patience := barePatience
 	if target.Prior != nil && resource.Text(target.Prior.Attrs, "clone") != "" {

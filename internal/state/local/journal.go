@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -53,7 +54,10 @@ func (j *journal) isEmpty() bool { return j.end == 0 && j.broken == nil }
 
 // reset puts an empty journal in the place of the present one.
 func (j *journal) reset() error {
-	if err := replace(j.dir, j.path, make([]byte, chunk)); err != nil {
+	err := failpoint.Around("state/local: put an empty journal in place", func() error {
+		return replace(j.dir, j.path, make([]byte, chunk))
+	})
+	if err != nil {
 		return err
 	}
 	file, err := openPrivate(j.path, os.O_RDWR)
@@ -76,10 +80,13 @@ func (j *journal) add(line []byte) error {
 	if err := j.grow(j.end + int64(len(line)) + 1); err != nil {
 		return err
 	}
-	written, err := j.file.WriteAt(line, j.end)
-	if err == nil {
-		err = j.file.Sync()
-	}
+	written := 0
+	err := failpoint.Around("state/local: append to the journal", func() (err error) {
+		if written, err = j.file.WriteAt(line, j.end); err != nil {
+			return err
+		}
+		return flush(j.file)
+	})
 	if err == nil {
 		j.end += int64(len(line))
 		return nil
@@ -90,10 +97,21 @@ func (j *journal) add(line []byte) error {
 	return err
 }
 
-// grow adds chunks until there is room.
+// grow adds chunks until there is room. The length grows first, at once: a
+// process can die in the middle of writing the zeros.
 func (j *journal) grow(room int64) error {
 	for ; j.size < room; j.size += chunk {
-		if _, err := j.file.WriteAt(make([]byte, chunk), j.size); err != nil {
+		err := failpoint.Around("state/local: lengthen the journal", func() error {
+			err := j.file.Truncate(j.size + chunk)
+			if err == nil {
+				_, err = j.file.WriteAt(make([]byte, chunk), j.size)
+			}
+			if err == nil {
+				err = j.file.Sync()
+			}
+			return err
+		})
+		if err != nil {
 			return errors.Join(err, j.file.Truncate(j.size))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -40,7 +41,10 @@ func (l *lock) Save(_ context.Context, s state.Snapshot) error {
 	if err := l.store.keep(s); err != nil {
 		return err
 	}
-	if err := replace(l.store.dir, l.store.file(), s.State); err != nil {
+	err := failpoint.Around("state/local: replace the state file", func() error {
+		return replace(l.store.dir, l.store.file(), s.State)
+	})
+	if err != nil {
 		return err
 	}
 	if l.journal.isEmpty() {
@@ -76,9 +80,9 @@ func (l *lock) Unlock() error {
 	l.cancel()
 	var err error
 	if l.journal.isEmpty() {
-		err = os.Remove(l.journal.path)
+		err = failpoint.Around("state/local: remove an empty journal", func() error { return os.Remove(l.journal.path) })
 	}
-	return errors.Join(err, l.journal.file.Close(), os.Truncate(l.store.locking(), 0), l.file.Unlock())
+	return errors.Join(err, l.journal.file.Close(), l.store.clearHolder(), l.file.Unlock())
 }
 
 // holder returns who wrote the lock file last, and whether somebody did and
@@ -96,7 +100,13 @@ func (s *Store) setHolder(who state.Who) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(s.locking(), text, 0o600)
+	return failpoint.Around("state/local: name the holder of the lock", func() error {
+		return os.WriteFile(s.locking(), text, 0o600)
+	})
+}
+
+func (s *Store) clearHolder() error {
+	return failpoint.Around("state/local: forget the holder of the lock", func() error { return os.Truncate(s.locking(), 0) })
 }
 
 // Break implements state.Store. The kernel frees the lock of a process that

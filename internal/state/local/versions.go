@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -71,7 +72,8 @@ func (s *Store) keep(snap state.Snapshot) error {
 		return err
 	}
 	path := filepath.Join(s.versions(), fmt.Sprintf(versionName, snap.Serial))
-	if err := replace(s.versions(), path, snap.State); err != nil {
+	err := failpoint.Around("state/local: keep a version", func() error { return replace(s.versions(), path, snap.State) })
+	if err != nil {
 		return err
 	}
 	names, err := s.versionNames()
@@ -127,18 +129,23 @@ func (s *Store) addToTrail(lines []byte) error {
 	}
 	end, err := endBefore(file, math.MaxInt64)
 	if err == nil {
-		err = file.Truncate(end)
-	}
-	if err == nil {
-		_, err = file.WriteAt(lines, end)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	if err == nil && end == 0 {
-		err = syncDir(s.dir)
+		err = failpoint.Around("state/local: add to the trail", func() error { return s.writeTrail(file, end, lines) })
 	}
 	return errors.Join(err, file.Close())
+}
+
+// writeTrail puts lines in the place of all that comes after the end.
+func (s *Store) writeTrail(file *os.File, end int64, lines []byte) error {
+	if err := file.Truncate(end); err != nil {
+		return err
+	}
+	if _, err := file.WriteAt(lines, end); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil || end > 0 {
+		return err
+	}
+	return syncDir(s.dir)
 }
 
 // endBefore returns where the last whole line ends among the bytes of a file

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	proxmox "github.com/Telmate/proxmox-api-go/proxmox"
+
+	"github.com/proximity-cli/proximity/internal/failpoint"
 )
 
 const (
@@ -68,7 +70,7 @@ func (c *Client) write(ctx context.Context, req call) (text string, err error) {
 	unreached := 0
 	err = busy.Repeat(ctx, func() error {
 		var answer json.RawMessage
-		err := c.once(ctx, req, &answer)
+		err := failpoint.Request(req.method, req.path, func() error { return c.once(ctx, req, &answer) })
 		if json.Unmarshal(answer, &text) != nil {
 			text = "" // an answer of another kind, or none
 		}
