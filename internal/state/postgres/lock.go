@@ -16,7 +16,8 @@ import (
 // key is the number of a state's advisory lock; $1 is what lockName returns.
 const key = `hashtextextended($1, 0)`
 
-func (s *Store) lockName() string { return "proximity " + s.schema + "/" + s.name }
+// lockName is another text for each state: a name has no blank.
+func (s *Store) lockName() string { return "proximity " + s.name + " " + s.schema }
 
 // Lock implements state.Store.
 func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state.Lock, error) {

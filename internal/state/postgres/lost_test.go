@@ -187,8 +187,7 @@ func TestAStaleConnectionCannotWrite(t *testing.T) {
 	c := fresh(t)
 	store := open(t, c)
 	for _, change := range []string{"fence = fence + 1", "backend = backend + 1"} {
-		ctx, lock, err := store.Lock(t.Context(), ann)
-		require.NoError(t, err)
+		ctx, lock := eventually(t, store)
 		shared.Start(t).Exec(t, `update "`+c.Schema+`".states set `+change)
 		var lost *state.ErrLost
 		require.ErrorAs(t, lock.Append(t.Context(), []byte("late\n")), &lost)

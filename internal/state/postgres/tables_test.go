@@ -164,7 +164,7 @@ func holdAdvisoryLock(t *testing.T, c postgres.Config) {
 	conn, err := pgx.Connect(t.Context(), c.URL)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // with the lock
-	_, err = conn.Exec(t.Context(), `select pg_advisory_lock(hashtextextended($1, 0))`, "proximity "+c.Schema+"/default")
+	_, err = conn.Exec(t.Context(), `select pg_advisory_lock(hashtextextended($1, 0))`, "proximity default "+c.Schema)
 	require.NoError(t, err)
 }
 
