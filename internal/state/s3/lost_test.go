@@ -149,6 +149,22 @@ func TestAWriteWithoutAnAnswerIsSettled(t *testing.T) {
 	}
 }
 
+// TestAWriteThatHasBegunGoesOnWhenItsContextEnds because nobody could tell
+// what came of it.
+func TestAWriteThatHasBegunGoesOnWhenItsContextEnds(t *testing.T) {
+	server, store := start(t)
+	_, held := lock(t, store)
+	ctx, cancel := context.WithCancel(t.Context())
+	isHeadPut := func(r *http.Request) bool { return isPut(r) && isHead(r) }
+	first(server, 1, isHeadPut, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		cancel()
+		cut(w, r, next)
+	})
+	require.NoError(t, held.Append(ctx, []byte("line\n")))
+	require.Equal(t, "line\n", string(load(t, store).Journal))
+	require.NoError(t, held.Unlock())
+}
+
 // TestAWriteThatWasGivenUpMayComeLate is a proxy that holds back a request for
 // longer than its sender waits: what was an error stays without effect once
 // the holder has gone on.

@@ -64,8 +64,12 @@ func TestALineCostsOneSmallWrite(t *testing.T) {
 		require.NoError(t, lock.Append(t.Context(), []byte(line)))
 	}
 	require.EqualValues(t, lines, heads.requests)
-	require.Less(t, heads.largest, int64(100<<10))
 	require.Less(t, len(bucketOf(t, server).keys(".d/journal-")), 8+1, "1 MB in segments of 64 KiB and one of 512")
+	for _, line := range []string{strings.Repeat("y", 1<<20) + "\n", "after\n"} {
+		want.WriteString(line)
+		require.NoError(t, lock.Append(t.Context(), []byte(line)))
+	}
+	require.Less(t, heads.largest, int64(100<<10))
 	require.True(t, want.String() == string(load(t, store).Journal))
 
 	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 2, State: []byte("small")}))
@@ -147,11 +151,12 @@ func TestASaveThatFailsHalfwayChangesNothing(t *testing.T) {
 		"no head":   func(r *http.Request) bool { return isPut(r) && isHead(r) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			first(server, 1000, of, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+			seen := first(server, 1000, of, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 				s3server.Error(w, r, http.StatusForbidden, "AccessDenied", "Access Denied")
 			})
 			err := lock.Save(t.Context(), state.Snapshot{Serial: 2, State: []byte("new"), Trail: []byte("new\n")})
 			require.EqualError(t, err, "PutObject: access denied")
+			require.EqualValues(t, 1, seen.Load(), "what was refused is not tried again")
 			require.Equal(t, want, load(t, store))
 			server.Between(nil)
 		})
