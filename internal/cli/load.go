@@ -8,7 +8,6 @@ import (
 	"github.com/proximity-cli/proximity/internal/providers/proxmox"
 	"github.com/proximity-cli/proximity/internal/providers/secret"
 	"github.com/proximity-cli/proximity/internal/resource"
-	"github.com/proximity-cli/proximity/internal/state"
 )
 
 // kindsByName returns all kinds of resources that there are.
@@ -24,14 +23,11 @@ func kindsByName() map[string]*resource.Kind {
 // about to be added, or the one that a plan file was made from. All that is
 // wrong with it is one error.
 func (a *app) load(saved *config.Sources, added map[string][]byte) error {
-	vars, err := a.variables()
+	o, err := a.configOptions()
 	if err != nil {
 		return err
 	}
-	o := config.Options{
-		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(),
-		Added: added, Keys: keyChecks(),
-	}
+	o.Added = added
 	load := config.Load
 	if saved != nil {
 		load = saved.Load
@@ -46,6 +42,14 @@ func (a *app) load(saved *config.Sources, added map[string][]byte) error {
 	return nil
 }
 
+// configOptions are what reading the configuration takes.
+func (a *app) configOptions() (config.Options, error) {
+	vars, err := a.variables()
+	return config.Options{
+		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(), Keys: keyChecks(),
+	}, err
+}
+
 // variables reads the values of --var.
 func (a *app) variables() (map[string]string, error) {
 	vars := make(map[string]string, len(a.vars))
@@ -57,12 +61,6 @@ func (a *app) variables() (map[string]string, error) {
 		vars[name] = value
 	}
 	return vars, nil
-}
-
-// openState returns the place of the state and what is needed to read it.
-func (a *app) openState() (state.Store, state.Options, error) {
-	vault, err := a.vaultAtHand()
-	return localStore(), state.Options{Kinds: kindsByName(), Vault: vault}, err
 }
 
 // engine loads the configuration and makes ready for a run: it listens to

@@ -82,7 +82,7 @@ func (w *world) evaluateEncryption(blocks hcl.Blocks) *Encryption {
 // EncryptionOfEnvironment returns what an encryption block without a word would
 // say; nil when the environment says nothing.
 func EncryptionOfEnvironment(o Options) (*Encryption, diag.List) {
-	w := newWorld(withDefaults(o), &directory{})
+	w := newWorld(o.complete(), &directory{})
 	passphrase, _ := w.o.LookupEnv(PassphraseEnv)
 	file, _ := w.o.LookupEnv(IdentityFileEnv)
 	if passphrase == "" && file == "" {

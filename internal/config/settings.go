@@ -74,6 +74,9 @@ func (w *world) plainAttributes(b *hcl.Block) (map[string]cty.Value, map[string]
 			w.say(diag.Errorf(&e.at, "value is not known", "%s has to be known before anything is made", name))
 		}
 		values[name], ranges[name] = v, e.at
+		if isLiteral(e) && opensStore(name, v) {
+			w.clear = append(w.clear, diag.Place{Text: name + " of the state block", Range: e.at})
+		}
 	}
 	return values, ranges
 }

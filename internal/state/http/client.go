@@ -49,7 +49,7 @@ type client struct {
 	min, max time.Duration // waits between tries
 }
 
-func newClient(c Config, name string, who credentials) (*client, error) {
+func newClient(c Config, name string, who credentials, query url.Values) (*client, error) {
 	config, err := tlsConfig(c)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func newClient(c Config, name string, who credentials) (*client, error) {
 			// Credentials must not follow a redirect, and a write must not become a read.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		name: name, who: who, hide: hiding(who), tries: 3, min: time.Second, max: 30 * time.Second,
+		name: name, who: who, hide: hiding(who, query), tries: 3, min: time.Second, max: 30 * time.Second,
 		limits: limits{lock: 20 * time.Second, write: 90 * time.Second, read: 10 * time.Minute},
 	}
 	if c.RetryMax != 0 {
@@ -101,16 +101,20 @@ func tlsConfig(c Config) (*tls.Config, error) {
 }
 
 // hiding returns what takes secrets out of a text, in the forms in which a
-// server could send them back.
-func hiding(who credentials) *strings.Replacer {
+// server could send them back: what requests are signed with, and what the query
+// of the address holds.
+func hiding(who credentials, query url.Values) *strings.Replacer {
+	secrets := []string{who.username + ":" + who.password, who.password, who.token}
+	for _, values := range query {
+		secrets = append(secrets, values...)
+	}
 	var pairs []string
-	for _, secret := range []string{
-		base64.StdEncoding.EncodeToString([]byte(who.username + ":" + who.password)), who.password, who.token,
-		url.QueryEscape(who.password), url.QueryEscape(who.token),
-		base64.StdEncoding.EncodeToString([]byte(who.password)), base64.StdEncoding.EncodeToString([]byte(who.token)),
-	} {
-		if len(secret) > 4 {
-			pairs = append(pairs, secret, "[redacted]")
+	for _, secret := range secrets {
+		if len(secret) < 5 {
+			continue // it would tear words apart, and is no secret
+		}
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret))} {
+			pairs = append(pairs, form, "[redacted]")
 		}
 	}
 	return strings.NewReplacer(pairs...)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +23,8 @@ import (
 	httpstore "github.com/proximity-cli/proximity/internal/state/http"
 	"github.com/proximity-cli/proximity/internal/state/statetest/gitlabserver"
 )
+
+var bg = context.Background()
 
 func somebody(name string) state.Who {
 	return state.Who{
@@ -70,6 +74,25 @@ func requireDamaged(t *testing.T, err error, why string) {
 func md5Of(body []byte) string {
 	sum := md5.Sum(body)
 	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// noise is what cannot be packed.
+func noise(n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(data) // never fails
+	return data
+}
+
+// post sends what another program would.
+func post(t *testing.T, address, method, body string) {
+	t.Helper()
+	req, err := http.NewRequest(method, address, strings.NewReader(body))
+	require.NoError(t, err)
+	req.SetBasicAuth(gitlabserver.Maintainer, gitlabserver.MaintainerToken)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
 }
 
 // startGitLab starts a GitLab and returns a store there under the name home.
@@ -235,6 +258,43 @@ func TestAWriteWhoseOutcomeNeverBecameKnownIsNotUnderTheNext(t *testing.T) {
 	require.NoError(t, lock.Unlock())
 }
 
+// TestTheSameLineOfSomebodyElseIsNotOurs breaks the lock while a write is on
+// its way; who has it then writes the very same.
+func TestTheSameLineOfSomebodyElseIsNotOurs(t *testing.T) {
+	server, store := startGitLab(t)
+	ctx, lock := hold(t, store, "ann")
+	happen(server, "POST", "/home", 1, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		server.Intercept(nil)
+		require.NoError(t, store.Break(t.Context(), "id-ann"))
+		_, next := hold(t, store, "ann")
+		require.NoError(t, next.Append(t.Context(), []byte("one\n")))
+		hangUp(w)
+	})
+	err := lock.Append(t.Context(), []byte("one\n"))
+	requireLost(t, err)
+	require.ErrorContains(t, err, "somebody else has written")
+	require.Error(t, ctx.Err())
+	require.Equal(t, "one\n", string(load(t, store).Journal))
+}
+
+// TestALostLockIsNotGivenBackForSomebodyElse has something on the way that
+// leaves out what a DELETE says: GitLab then frees the lock of anybody.
+func TestALostLockIsNotGivenBackForSomebodyElse(t *testing.T) {
+	server, store := startGitLab(t)
+	_, lock := hold(t, store, "ann")
+	require.NoError(t, store.Break(t.Context(), "id-ann"))
+	_, next := hold(t, store, "bob")
+	server.Intercept(func(w http.ResponseWriter, r *http.Request, web http.Handler) {
+		if r.Method == http.MethodDelete {
+			r.Body = http.NoBody
+		}
+		web.ServeHTTP(w, r)
+	})
+	requireLost(t, lock.Unlock())
+	require.NoError(t, next.Append(t.Context(), []byte("bob\n")))
+	require.NoError(t, next.Unlock())
+}
+
 func TestALostLockIsNoticedWithoutAWrite(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) *httpstore.Store{
 		"GitLab": func(t *testing.T) *httpstore.Store { _, store := startGitLab(t); return store },
@@ -325,11 +385,7 @@ func TestAnInterruptEndsWaiting(t *testing.T) {
 func TestFiftyMegabytesOfState(t *testing.T) {
 	server, store := startGitLab(t)
 	_, lock := hold(t, store, "ann")
-	big := make([]byte, 50<<20)
-	for i, x := 0, uint32(1); i < len(big); i++ {
-		x = x*1664525 + 1013904223
-		big[i] = "0123456789abcdef"[x>>28]
-	}
+	big := []byte(hex.EncodeToString(noise(25 << 20)))
 	happen(server, "POST", "/home", 1, cutUpload)
 	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 1, State: big}))
 	require.NoError(t, lock.Append(t.Context(), []byte("one\n")))

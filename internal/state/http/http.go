@@ -102,7 +102,7 @@ func New(c Config) (*Store, error) {
 		return nil, advise("write the address with https; or set insecure = true, which lets everybody on the way read the password",
 			"address: the password would travel in clear")
 	}
-	s.client, err = newClient(c, s.name, who)
+	s.client, err = newClient(c, s.name, who, address.Query())
 	return s, err
 }
 

@@ -100,14 +100,7 @@ func startPlain(t *testing.T, p *plain) *httpstore.Store {
 }
 
 func TestAServerThatOnlyLocksConforms(t *testing.T) {
-	for name, p := range map[string]func() *plain{
-		"plain":                func() *plain { return &plain{} },
-		"which heeds If-Match": func() *plain { return &plain{strict: true} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			statetest.Run(t, func(t *testing.T) state.Store { return startPlain(t, p()) })
-		})
-	}
+	statetest.Run(t, func(t *testing.T) state.Store { return startPlain(t, &plain{}) })
 }
 
 func TestAServerThatCannotLockIsRefused(t *testing.T) {

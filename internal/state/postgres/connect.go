@@ -90,7 +90,8 @@ func (s *Store) prepare(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // insist does something that may be repeated until it is done, its error is no
-// passing trouble of the connection, or patience ends.
+// passing trouble of the connection, or half of the patience is over: a server
+// that is being restarted takes a few seconds, and a wrong port is one for ever.
 func (s *Store) insist(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -102,7 +103,7 @@ func (s *Store) insist(ctx context.Context, do func(context.Context) error) erro
 			return struct{}{}, backoff.Permanent(err)
 		}
 		return struct{}{}, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(s.patience))
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(s.patience/2))
 	return err
 }
 
@@ -116,7 +117,7 @@ func passing(err error) bool {
 		}
 		return pe.Code[:2] == "08"
 	}
-	if ofTLS(err) || errors.Is(err, context.Canceled) {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound || ofTLS(err) || errors.Is(err, context.Canceled) {
 		return false
 	}
 	_, ofNetwork := errors.AsType[net.Error](err)

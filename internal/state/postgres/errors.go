@@ -2,10 +2,13 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -44,8 +47,17 @@ func message(err error) string {
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pe.Message
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return op.Err.Error()
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		return file.Error()
+	}
+	if system, ok := errors.AsType[syscall.Errno](err); ok {
+		return system.Error()
+	}
+	if unverified, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return unverified.Err.Error()
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return dns.Name + ": " + dns.Err
 	}
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	return strings.TrimSpace(lines[len(lines)-1])
@@ -81,9 +93,10 @@ func (s *Store) unreachable(err *pgconn.ConnectError) error {
 	case errors.Is(err, pgconn.ErrReadOnlyConnection):
 		return &problem{s.place, "connect: the server, or the role's default, allows only to read", nil,
 			"name the primary in the url, not a standby; of several servers the one that writes is found: host=one,two"}
-	case ofTLS(err) || strings.Contains(err.Error(), "refused TLS"):
-		return &problem{s.place, "connect: TLS", inner,
-			"in the url, sslrootcert=FILE names the authority that signed the server's certificate; sslmode=disable does without TLS"}
+	case strings.Contains(err.Error(), "server refused TLS"):
+		return &problem{s.place, "connect: the server has no TLS", nil, "in the url, sslmode=disable does without it, for a network that you trust"}
+	case ofTLS(err):
+		return &problem{s.place, "connect: TLS", inner, "in the url, sslrootcert=FILE names the authority that signed the server's certificate"}
 	}
 	return &problem{s.place, "connect", inner, s.pingHint()}
 }
@@ -95,12 +108,11 @@ func (s *Store) pingHint() string {
 
 // hintFor says what can be done about an error of the server.
 func (s *Store) hintFor(err *pgconn.PgError) string {
-	database := s.pool.Config().ConnConfig.Database
 	switch err.Code {
 	case "28P01", "28000":
 		return urlHint
 	case "3D000":
-		return fmt.Sprintf("create database %s owner %s;", quoted(database), quoted(s.user))
+		return fmt.Sprintf("create database %s owner %s;", quoted(databaseOf(s.pool.Config().ConnConfig)), quoted(s.user))
 	case "42501":
 		return s.grantHint()
 	case "53300":

@@ -49,7 +49,7 @@ type Store struct {
 	schema, name string
 	place        string
 	user         string        // for what people have to grant
-	patience     time.Duration // how long what may be repeated is
+	patience     time.Duration // how long a server that does not answer is waited for
 }
 
 // New returns the store that the settings name. It connects to nothing yet;
@@ -91,7 +91,7 @@ func (c Config) check() error {
 // place names a state for people.
 func place(c *pgx.ConnConfig, names Config) string {
 	query := url.Values{"schema": {names.Schema}, "state": {names.Name}}
-	u := url.URL{Scheme: "postgres", Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), Path: "/" + c.Database}
+	u := url.URL{Scheme: "postgres", Host: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))), Path: "/" + databaseOf(c)}
 	if strings.HasPrefix(c.Host, "/") { // the directory of a socket
 		u.Host = ""
 		query.Set("host", c.Host)
@@ -99,6 +99,9 @@ func place(c *pgx.ConnConfig, names Config) string {
 	u.RawQuery = strings.ReplaceAll(query.Encode(), "%2F", "/")
 	return u.String()
 }
+
+// databaseOf is the server's choice where none is named.
+func databaseOf(c *pgx.ConnConfig) string { return cmp.Or(c.Database, c.User) }
 
 // String returns server, database, schema and name in the form of a URL.
 func (s *Store) String() string { return s.place }
@@ -129,7 +132,9 @@ func (s *Store) Load(ctx context.Context) (state.Files, error) {
 		var serial, newest uint64
 		files = state.Files{}
 		err := conn.QueryRow(ctx, s.sql(loadFiles), s.name).Scan(&layout, &serial, &newest, &files.State, &files.Journal, &files.Last)
-		if err != nil {
+		if errors.Is(err, pgx.ErrNoRows) {
+			return s.otherLayout(ctx, conn)
+		} else if err != nil {
 			return err
 		}
 		if err := s.checkLayout(layout); err != nil {
@@ -145,34 +150,39 @@ func (s *Store) Load(ctx context.Context) (state.Files, error) {
 
 // Versions implements state.Store.
 func (s *Store) Versions(ctx context.Context) ([]state.Version, error) {
-	var all []state.Version
-	err := s.read(ctx, "versions", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, s.sql(`select serial, saved, state from schema.versions
-			where name = $1 order by serial desc limit $2`), s.name, state.KeptVersions)
-		if err != nil {
-			return err
-		}
-		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[state.Version])
-		return err
-	})
-	return all, err
+	return rows(ctx, s, "versions", pgx.RowToStructByPos[state.Version],
+		`select serial, saved, state from schema.versions where name = $1 order by serial desc limit $2`,
+		s.name, state.KeptVersions)
 }
 
 // Trail implements state.Store.
 func (s *Store) Trail(ctx context.Context) ([]byte, error) {
-	var text []byte
-	err := s.read(ctx, "trail", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, s.sql(`select line from schema.trail where name = $1 order by seq`), s.name)
+	lines, err := rows(ctx, s, "trail", pgx.RowTo[[]byte], `select line from schema.trail where name = $1 order by seq`, s.name)
+	if err != nil || len(lines) == 0 {
+		return nil, err
+	}
+	return append(bytes.Join(lines, []byte("\n")), '\n'), nil
+}
+
+// rows reads what one statement selects.
+func rows[T any](ctx context.Context, s *Store, what string, one pgx.RowToFunc[T], statement string, args ...any) ([]T, error) {
+	var all []T
+	err := s.read(ctx, what, func(ctx context.Context, conn *pgx.Conn) error {
+		var layout int
+		if err := conn.QueryRow(ctx, s.sql(`select coalesce(max(version), 0) from schema.layout`)).Scan(&layout); err != nil {
+			return err
+		}
+		if err := s.checkLayout(layout); err != nil {
+			return err
+		}
+		found, err := conn.Query(ctx, s.sql(statement), args...)
 		if err != nil {
 			return err
 		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
-		if len(lines) > 0 {
-			text = append(bytes.Join(lines, []byte("\n")), '\n')
-		}
+		all, err = pgx.CollectRows(found, one)
 		return err
 	})
-	return text, err
+	return all, err
 }
 
 // read does what only reads, and again when the connection was at fault. Where

@@ -48,14 +48,15 @@ insert into schema.layout values (1);`
 var errNoTables = errors.New("the tables are not there")
 
 // isMissing reports whether the server does not know a schema, a table or a
-// column.
+// column, or does not tell.
 func isMissing(err error) bool {
 	pe, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && slices.Contains([]string{"3F000", "42P01", "42703"}, pe.Code)
+	return ok && slices.Contains([]string{"3F000", "42P01", "42703", "42501"}, pe.Code)
 }
 
-// missing tells what it means that the server does not know a part of the
-// layout: errNoTables, *state.ErrNewer or *state.ErrDamaged.
+// missing tells what it means that a part of the layout could not be used:
+// errNoTables, *state.ErrNewer or *state.ErrDamaged; the cause when it is the
+// privileges.
 func (s *Store) missing(ctx context.Context, conn *pgx.Conn, cause error) error {
 	there, err := s.existing(ctx, conn)
 	switch {
@@ -65,6 +66,8 @@ func (s *Store) missing(ctx context.Context, conn *pgx.Conn, cause error) error 
 		return errNoTables
 	case len(there) < len(tables):
 		return s.damaged("schema", fmt.Sprintf("of the tables %s it has only %s", strings.Join(tables, ", "), strings.Join(there, ", ")))
+	case lacksPrivilege(cause):
+		return cause
 	}
 	if err := s.otherLayout(ctx, conn); !isMissing(err) {
 		return err

@@ -5,10 +5,7 @@ import (
 	"time"
 )
 
-const (
-	watchEvery   = time.Second
-	watchTimeout = 10 * time.Second
-)
+const watchEvery = time.Second
 
 // watch asks the connection for a sign of life until the lock has ended. When
 // there is none the lock is lost: the server ended the connection, or will.
@@ -31,7 +28,7 @@ func (l *lock) look() {
 	if l.ended != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), watchTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), l.store.patience)
 	defer cancel()
 	if err := l.conn.Ping(ctx); err != nil {
 		_ = l.lose(message(err)) // the next write tells it, and the context does now

@@ -89,7 +89,7 @@ func (l *lock) whyNotSaved(ctx context.Context, serial uint64) (rows int64, err 
 
 const addLine = `
 insert into schema.journal (name, line)
-select name, $3 from (select name from schema.states where ` + mine + ` for share) held`
+select name, coalesce($3, ''::bytea) from (select name from schema.states where ` + mine + ` for share) held`
 
 // Append implements state.Lock. Of a line whose connection broke while it was
 // sent nobody knows whether it is there; the lock is lost then.
@@ -112,7 +112,7 @@ func (l *lock) write(ctx context.Context, what string, size int, do func(context
 	if l.ended != nil {
 		return l.ended
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeFor(size))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.timeFor(size))
 	defer cancel()
 	rows, err := do(ctx)
 	switch {
@@ -127,9 +127,9 @@ func (l *lock) write(ctx context.Context, what string, size int, do func(context
 }
 
 // timeFor returns how long a write may take on a line that is slow but works.
-func timeFor(size int) time.Duration {
+func (l *lock) timeFor(size int) time.Duration {
 	const least = 100 << 10 // bytes in a second
-	return 30*time.Second + time.Duration(size/least)*time.Second
+	return 3*l.store.patience + time.Duration(size/least)*time.Second
 }
 
 // lines splits whole lines.
@@ -148,7 +148,7 @@ func (l *lock) Unlock() error {
 	if l.ended != nil {
 		return l.ended
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeFor(0))
+	ctx, cancel := context.WithTimeout(context.Background(), l.timeFor(0))
 	defer cancel()
 	err := l.giveBack(ctx)
 	l.finish(errEnded)

@@ -156,8 +156,11 @@ func (s *Server) initialize(bin string) error {
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 // deathWatch becomes the server, and leaves behind a process that ends it when
-// the standard input does: when Stop closes it, or the tests are dead.
-const deathWatch = `exec 3<&0; (read -r _ <&3; kill -INT $$) >/dev/null 2>&1 & exec "$@" 3<&- </dev/null`
+// the standard input does: when Stop closes it, or the tests are dead. Then it
+// removes the directory.
+const deathWatch = `exec 3<&0
+(read -r _ <&3; kill -INT $$; while kill -0 $$; do sleep 0.05; done; rm -rf "$0") >/dev/null 2>&1 &
+exec "$@" 3<&- </dev/null`
 
 // run starts the server and waits until it answers.
 func (s *Server) run(bin string) error {
@@ -166,7 +169,7 @@ func (s *Server) run(bin string) error {
 		return err
 	}
 	s.Address = net.JoinHostPort(host, port)
-	s.process = exec.Command("/bin/sh", "-c", deathWatch, "sh", filepath.Join(bin, "postgres"), "-D", s.data(),
+	s.process = exec.Command("/bin/sh", "-c", deathWatch, s.dir, filepath.Join(bin, "postgres"), "-D", s.data(),
 		"-c", "listen_addresses="+host, "-c", "port="+port, "-c", "unix_socket_directories=",
 		"-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=32MB",
 		"-c", "max_wal_size=256MB", "-c", "autovacuum=off", "-c", "logging_collector=off", "-c", "log_destination=stderr")
