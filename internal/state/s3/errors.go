@@ -210,14 +210,14 @@ func (s *Store) unreached(err error) *problem {
 	case errors.Is(err, context.Canceled):
 		return &problem{text: "the request was interrupted"}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &problem{text: at + " refuses connections: nothing listens there", hint: "curl -I " + s.config.Endpoint}
+		return &problem{text: at + " refuses connections: nothing listens there", hint: "curl -I " + cmp.Or(s.config.Endpoint, "https://s3.amazonaws.com")}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return &problem{text: at + " does not answer"}
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &problem{text: "the connection to " + at + " was cut"}
 	case status(err) != 0:
-		return &problem{text: fmt.Sprintf("%s does not answer as S3 does (HTTP %d)", at, status(err)), hint: "curl -I " + s.config.Endpoint}
+		return &problem{text: fmt.Sprintf("%s does not answer as S3 does (HTTP %d)", at, status(err)), hint: "curl -I " + cmp.Or(s.config.Endpoint, "https://s3.amazonaws.com")}
 	}
 	return &problem{text: s.keys.hide(fmt.Sprintf("%s: %v", at, deepest(err)))}
 }

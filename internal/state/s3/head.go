@@ -80,8 +80,13 @@ func (h head) objects() []object {
 	return all
 }
 
-// heldBy reports whether the lock of that token is held.
-func (h head) heldBy(token string) bool { return h.Lock != nil && h.Lock.Token == token }
+// heldBy reports whether the lock of that token is held. None has nobody's.
+func (h head) heldBy(token string) bool {
+	return h.Lock != nil && token != nobody && h.Lock.Token == token
+}
+
+// nobody is the token of who holds no lock.
+const nobody = ""
 
 func (h head) encode() ([]byte, error) {
 	content, err := json.Marshal(h)
