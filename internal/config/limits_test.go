@@ -244,7 +244,7 @@ func FuzzLoad(f *testing.F) {
 		c, problems := Load(options(name, source))
 		require.Equal(t, c == nil, problems.HasErrors())
 		settings, _ := LoadSettings(options(name, source)) // says no less of a configuration that is right
-		require.True(t, c == nil || c.Settings.RequiredVersion == settings.RequiredVersion)
+		require.True(t, c == nil || c.Settings.RequiredVersion == settings.Settings.RequiredVersion)
 	})
 }
 
