@@ -34,7 +34,7 @@ func (p *problem) Hint() string { return p.hint }
 
 func (p *problem) Unwrap() error { return p.cause }
 
-// headless is the damage that a head is gone.
+// headless is the damage that a head is gone, or is none of ours.
 type headless struct {
 	*state.ErrDamaged
 	config Config
@@ -42,11 +42,12 @@ type headless struct {
 
 func (h *headless) Unwrap() error { return h.ErrDamaged }
 
-// Hint says how the newest state is brought back.
+// Hint says how to get at an earlier head, or else begin anew with the newest
+// state.
 func (h *headless) Hint() string {
 	c := h.config
-	at := "s3://" + c.Bucket + "/" + c.Key
-	return fmt.Sprintf("aws s3 mv --recursive %[1]s.d/ %[1]s.lost/%[2]s   # then `proximity state push` the newest of them", at, c.flags())
+	return fmt.Sprintf(`aws s3api list-object-versions --bucket %[1]s --prefix %[2]s%[3]s   (where the bucket keeps versions: put the newest good one back)
+aws s3 mv --recursive s3://%[1]s/%[2]s.d/ s3://%[1]s/%[2]s.lost/%[3]s   (else: then remove the head, and push the newest state of these)`, c.Bucket, c.Key, c.flags())
 }
 
 // flags are those that AWS's command needs to reach the store.

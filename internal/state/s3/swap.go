@@ -41,7 +41,7 @@ func (s *Store) present(ctx context.Context) (placed, error) {
 	if at, err = s.read(ctx); err != nil || at.tag != "" {
 		return at, err // it was made just now, and the state after it
 	}
-	return at, &headless{s.damaged("head", "it is missing, but states are there under %s", s.dir()), s.config}
+	return at, s.beheaded("it is missing, but states are there under %s", s.dir())
 }
 
 // errChanged is the error of swap when the head is another one by now.
