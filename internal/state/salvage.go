@@ -52,16 +52,19 @@ func (s *Salvage) IsSound() bool {
 func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
-	s := &Salvage{Files: files, JournalErr: err}
 	if !isDamage(err) {
 		return nil, err
+	}
+	s := &Salvage{Files: files, JournalErr: err}
+	if isOfState(err) {
+		s.StateErr, s.JournalErr = err, nil
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
 	if files.State != nil {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
-	if files.State == nil && (files.Journal != nil || len(s.Past) > 0) {
+	if s.StateErr == nil && files.State == nil && (files.Journal != nil || len(s.Past) > 0) {
 		s.StateErr = c.damaged("state file", "it is missing, but %s", s.left())
 	}
 	if !isDamage(s.StateErr) {
@@ -82,6 +85,13 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 func isDamage(err error) bool {
 	var damaged *ErrDamaged
 	return err == nil || errors.As(err, &damaged)
+}
+
+// isOfState reports whether an error is damage of the state file, of which a
+// store that keeps it in parts may itself know.
+func isOfState(err error) bool {
+	var damaged *ErrDamaged
+	return errors.As(err, &damaged) && damaged.What == "state file"
 }
 
 func (s *Salvage) left() string {
