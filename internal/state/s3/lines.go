@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 )
@@ -67,17 +68,20 @@ func magnitude(size int64) int64 {
 	return power
 }
 
-// text reads all lines, nil when there are none.
+// text reads all lines, nil when there are none. Where a segment is damaged it
+// returns the others with the error.
 func (s *Store) text(ctx context.Context, l lines, what string) ([]byte, error) {
 	var all []byte
+	var damage error
 	for _, segment := range l.Segments {
 		part, err := s.fetch(ctx, segment, what)
-		if err != nil {
+		if err != nil && !damaged(err) {
 			return nil, err
 		}
+		damage = cmp.Or(damage, err)
 		all = append(all, part...)
 	}
-	return append(all, l.Tail...), nil
+	return append(all, l.Tail...), damage
 }
 
 // lastLine reads the last line, without its line break; nil when there is none.

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -10,16 +11,13 @@ import (
 // Load implements state.Store.
 func (s *Store) Load(ctx context.Context) (state.Files, error) {
 	return view(ctx, s, func(h head) (files state.Files, err error) {
+		var file, journal, trail error
 		if len(h.Versions) > 0 {
-			if files.State, err = s.fetch(ctx, h.Versions[0].object, "state file"); err != nil {
-				return files, err
-			}
+			files.State, file = s.fetch(ctx, h.Versions[0].object, "state file")
 		}
-		if files.Journal, err = s.text(ctx, h.Journal, "journal"); err != nil {
-			return files, err
-		}
-		files.Last, err = s.lastLine(ctx, h.Trail, "trail")
-		return files, err
+		files.Journal, journal = s.text(ctx, h.Journal, "journal")
+		files.Last, trail = s.lastLine(ctx, h.Trail, "trail")
+		return files, cmp.Or(file, journal, trail)
 	})
 }
 
@@ -47,7 +45,7 @@ func (s *Store) Trail(ctx context.Context) ([]byte, error) {
 
 // view lets read take what it needs from what the head names. When an object
 // is gone because a holder has replaced it meanwhile, read is called again
-// with the next head.
+// with the next head. With an error it returns what could be read.
 func view[T any](ctx context.Context, s *Store, read func(head) (T, error)) (T, error) {
 	var nothing T
 	at, err := s.present(ctx)
@@ -56,11 +54,11 @@ func view[T any](ctx context.Context, s *Store, read func(head) (T, error)) (T, 
 		if failed == nil {
 			return seen, nil
 		} else if _, isGone := errors.AsType[missing](failed); !isGone {
-			return nothing, s.named(failed)
+			return seen, s.named(failed)
 		}
 		var now placed
 		if now, err = s.present(ctx); err == nil && now.tag == at.tag {
-			return nothing, failed
+			return seen, failed
 		}
 		at = now
 	}
