@@ -38,7 +38,7 @@ type Salvage struct {
 
 // IsEmpty reports whether nothing was ever kept there.
 func (s *Salvage) IsEmpty() bool {
-	return s.Files.State == nil && s.Files.Journal == nil && s.JournalErr == nil && len(s.Past) == 0
+	return s.Files.State == nil && s.Files.Journal == nil && s.IsSound() && len(s.Past) == 0
 }
 
 // IsSound reports whether nothing is damaged, and the state goes on here.
@@ -47,8 +47,8 @@ func (s *Salvage) IsSound() bool {
 }
 
 // Salvaged reads what can be read, without locking. The error is of a store
-// that does not answer, and of what is not damaged but cannot be judged here:
-// *ErrNewer and *ErrSealed.
+// that does not answer, of damage to what the store itself is made of, and of
+// what is not damaged but cannot be judged here: *ErrNewer and *ErrSealed.
 func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
@@ -60,7 +60,7 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 		s.StateErr, s.JournalErr = err, nil
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
-	if files.State != nil {
+	if files.State != nil && s.StateErr == nil {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
