@@ -11,7 +11,8 @@ FUZZ_CI := internal/providers/proxmox/pve:FuzzLine internal/providers/proxmox/pv
 build: ## writes bin/proximity
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/proximity ./cmd/proximity
 
-test: build ## every test, and what they report of themselves
+test: build ## every test, and what they report of themselves; installs PostgreSQL where it is missing
+	@sh tests/postgres.sh
 	$(GO) test -json $(RACE) -timeout 14m ./... | $(GO) run ./internal/testreport
 
 soak: ## ten thousand fault schedules; one that fails prints how to replay it

@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/addr", "internal/calendar", "internal/diag", "internal/failpoint", "internal/graph"},
 	{"internal/resource"},
 	{"internal/providers", "internal/providers/proxmox/pve", "internal/state"},
-	{"internal/plan", "internal/providers/proxmox", "internal/providers/providertest", "internal/providers/secret", "internal/state/local", "internal/state/statetest", "internal/state/vault"},
+	{"internal/plan", "internal/providers", "internal/providers/providertest", "internal/providers/proxmox", "internal/providers/secret", "internal/state", "internal/state/http", "internal/state/local", "internal/state/postgres", "internal/state/s3", "internal/state/statetest", "internal/state/statetest/gitlabserver", "internal/state/statetest/pgserver", "internal/state/statetest/s3server", "internal/state/vault", "planning is pure: it takes what providers found as values", "planning is pure: it takes what was recorded as values"},
 	{"internal/config", "internal/inventory", "internal/apply"},
 	{"internal/ui"},
 	{"internal/cli"},
@@ -185,7 +185,10 @@ func TestGoroutinesStartInFewPlaces(t *testing.T) {
 		"internal/cli/signals.go":               true, // the second interrupt
 		"internal/cli/prompt.go":                true, // reading an answer cannot be interrupted
 		"internal/config/limits.go":             true, // nor can evaluation: the one that takes too long is left behind
+		"internal/state/s3/watch.go":            true, // whether the lock is still ours
+		"internal/state/http/lock.go":           true, // looks from time to time whether the lock is still held
 		"internal/ui/live.go":                   true, // the clock of the progress lines
+		"internal/state/postgres/lock.go":       true, // the lock ends with a connection: one looks whether it lives
 	}
 	for path, file := range sources(t) {
 		if isSimulator(path) || strings.Contains(path, "test/") {

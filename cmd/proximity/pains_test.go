@@ -272,7 +272,7 @@ func age(ts *testscript.TestScript, _ bool, _ []string) {
 	var state bytes.Buffer
 	ts.Check(json.Compact(&state, file.State))
 	file.Checksum = fmt.Sprintf("sha256:%x", sha256.Sum256(state.Bytes()))
-	data, err := json.Marshal(file)
+	data, err := json.MarshalIndent(file, "", " ")
 	ts.Check(err)
-	ts.Check(os.WriteFile(name, data, 0o600))
+	ts.Check(os.WriteFile(name, append(data, '\n'), 0o600))
 }

@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 //	hold                   holds the lock of the state until the script ends
 //	simulate [flag...]     the program's own "sim" on a port; sets the same as serve
 //	telmate CALL [arg...]  a call of a foreign library (see foreign_test.go)
+//	hidden VALUE file...   the text in the file VALUE is in none of the files, in whatever form
 //	serve [faults.json]    a simulated cluster on a port; sets $URL, $FINGERPRINT, $TOKEN_ID, $TOKEN_SECRET
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -55,7 +56,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "apply": applyAndPlan, "pve": request, "hold": hold, "serve": serve, "interrupt": interrupt,
-			"simulate": simulate, "telmate": telmate,
+			"simulate": simulate, "telmate": telmate, "hidden": hidden,
 		},
 	})
 }

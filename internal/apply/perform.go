@@ -91,7 +91,7 @@ func (r *run) update(ctx context.Context, provider providers.Provider, s plan.St
 		Adopt: c.Seen.Unmarked, Marker: resource.Marker{Lineage: r.plan.Base.Lineage, Addr: c.Addr, Nonce: before.Nonce},
 	}
 	return r.recorded(ctx, s, c, job, func(ctx context.Context, job providers.Job) (resource.Object, error) {
-		if onlyRecords(job.Edits) && !job.Adopt {
+		if onlyRecords(job.Edits) && !job.Adopt && !c.Seen.Renamed {
 			return c.Seen.Object, nil // nothing for the host to do
 		}
 		return provider.Update(ctx, job)

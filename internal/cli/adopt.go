@@ -133,9 +133,13 @@ func (e *engine) declare(ad *adoption, host, address string, c providers.Candida
 	if err != nil || a.Kind != "app" || a.Part != "" {
 		return &exit{exitUsage, fmt.Errorf("%q is no address of an app; write it like app.web", address)}
 	}
-	if c.Why != "" {
-		err := fmt.Errorf("guest %s on host %q cannot be taken over: %s", c.ID, host, c.Why)
-		if st, readErr := state.Read(e.soft, e.store, e.options()); readErr == nil && isOfAnother(c, st) {
+	st, err := state.Read(e.soft, e.store, e.options())
+	if err != nil {
+		return err
+	}
+	if why := obstacle(c, host, st); why != "" {
+		err := fmt.Errorf("guest %s on host %q cannot be taken over: %s", c.ID, host, why)
+		if isOfAnother(c, st) {
 			return hinted{err, "leave it to the state that it belongs to; if that is lost,\ntake the line <!-- proximity … --> out of its notes, and adopt again"}
 		}
 		return err
@@ -175,15 +179,19 @@ func (e *engine) declareAll(ad *adoption, host string, found []providers.Candida
 		return err
 	}
 	for _, c := range found {
-		if c.Marker != (resource.Marker{}) && !isOfAnother(c, st) {
+		if isRecorded(host, c.ID, st) {
 			continue
 		}
-		if c.Why != "" {
-			e.say(fmt.Sprintf("%s %s is left out: %s", c.ID, c.Name, c.Why))
+		if why := obstacle(c, host, st); why != "" {
+			e.say(fmt.Sprintf("%s %s is left out: %s", c.ID, c.Name, why))
 			continue
 		}
 		if a, asks := e.config.Asking(host, c.ID); asks { // an earlier adopt was cut short
 			ad.guests[a] = c.ID
+			continue
+		}
+		if c.Marker != (resource.Marker{}) && e.config.Has(c.Marker.Addr) {
+			ad.guests[c.Marker.Addr] = c.ID
 			continue
 		}
 		a := e.addressFor(ad, c)
@@ -196,6 +204,25 @@ func (e *engine) declareAll(ad *adoption, host string, found []providers.Candida
 		e.say(fmt.Sprintf("There is nothing to take over on host %q.", host))
 	}
 	return nil
+}
+
+// obstacle says why a guest cannot be taken over, or nothing. What carries a
+// marker of this very state can when nothing is recorded of it: the state was
+// made to forget it.
+func obstacle(c providers.Candidate, host string, st *state.State) string {
+	if c.Marker != (resource.Marker{}) && (isOfAnother(c, st) || isRecorded(host, c.ID, st)) {
+		return fmt.Sprintf("it carries a marker of this program already, as %s", c.Marker.Addr)
+	}
+	return c.Why
+}
+
+func isRecorded(host, id string, st *state.State) bool {
+	for _, o := range st.Objects {
+		if o.Addr.Kind == "app" && o.Host == host && o.ID == id {
+			return true
+		}
+	}
+	return false
 }
 
 // isOfAnother reports whether a guest carries a marker, and of another state.

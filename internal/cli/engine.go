@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/proximity-cli/proximity/internal/addr"
@@ -65,13 +65,22 @@ func (e *engine) converge(sel plan.Selection, agree func(context.Context, propos
 }
 
 // release folds the journal and gives the lock back. An error of that is told
-// beside the one that the run ended with.
+// beside the one that the run ended with, and what the store did not take is
+// put aside.
 func (e *engine) release(ctx context.Context, session *state.Session, ended error) error {
 	err := session.Close(context.WithoutCancel(ctx))
-	if err == nil || ended == nil {
-		return cmp.Or(ended, err)
+	if err == nil {
+		return ended
+	}
+	err = e.rescue(session, err)
+	if ended == nil {
+		return err
 	}
 	e.say(err.Error())
+	var hint ui.Hinter
+	if errors.As(err, &hint) {
+		e.say(hint.Hint())
+	}
 	return ended
 }
 

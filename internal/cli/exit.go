@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/proximity-cli/proximity/internal/addr"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox/pve"
 	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/ui"
 )
 
 // The exit codes. Scripts rely on them: none is ever given another meaning.
@@ -43,7 +45,7 @@ func outcome(err error) (code int, cause error) {
 	case errors.As(err, &wrong):
 		return exitUsage, wrong
 	case errors.As(err, &locked):
-		return exitLocked, hinted{err, "wait until it has ended; a lock whose holder died is taken over by itself"}
+		return exitLocked, hinted{err, lockedHint(locked)}
 	}
 	return exitError, withHint(err)
 }
@@ -99,6 +101,7 @@ func withHint(err error) error {
 		damaged *state.ErrDamaged
 		newer   *state.ErrNewer
 		sealed  *state.ErrSealed
+		moved   *state.ErrMoved
 	)
 	switch {
 	case errors.As(err, &several):
@@ -107,10 +110,10 @@ func withHint(err error) error {
 			all = multierror.Append(all, withHint(one))
 		}
 		return all
-	case errors.As(err, &damaged) && damaged.What == "journal":
-		return hinted{err, "put back the state and journal that belong together; without the journal, what its run was making has to be looked for by hand"}
 	case errors.As(err, &damaged):
-		return hinted{err, "put back a copy of the file from your backups; nothing was changed"}
+		return hinted{err, "proximity state doctor   (tells what is left of it and how to get it back; nothing was changed)"}
+	case errors.As(err, &moved):
+		return hinted{err, "write that place into the state block; to go on here all the same: proximity state history, then proximity state restore SERIAL"}
 	case errors.As(err, &newer):
 		return hinted{err, "use the version of proximity that wrote it, or a later one"}
 	case errors.As(err, &sealed):
@@ -124,6 +127,19 @@ func withHint(err error) error {
 		return hinted{err, "check the credentials of the host block: the token or user is unknown, expired or has another secret"}
 	}
 	return err
+}
+
+// lockedHint is what to do about a lock that somebody else has.
+func lockedHint(locked *state.ErrLocked) string {
+	switch who := locked.Holder; {
+	case !locked.Stays:
+		return "wait until it has ended; a lock whose holder died is taken over by itself"
+	case who.ID == "":
+		return "wait until it has ended; when it does not run any more: proximity state unlock"
+	default:
+		return fmt.Sprintf("wait until it has ended; it is held for %s; when it does not run any more: proximity state unlock %s",
+			ui.Age(time.Since(who.Since)), pasted(who.ID))
+	}
 }
 
 // certificateHint is how to trust a certificate that has this fingerprint.

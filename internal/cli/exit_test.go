@@ -52,7 +52,7 @@ func TestErrorsOfHostsSayWhatToDo(t *testing.T) {
 	away := fmt.Errorf("host %q: %w", "c", &pve.Error{Status: 595, Message: "No route to host"})
 	_, cause := outcome(multierror.Append(nil, refused, unpinned, away, &state.ErrDamaged{Store: "s", What: "state file", Why: "torn"}))
 	text := ui.Error(cause, nil, ui.Style{})
-	for _, hint := range []string{"hint: check the credentials", "hint: compare with", "hint: put back a copy", "hint: check endpoint"} {
+	for _, hint := range []string{"hint: check the credentials", "hint: compare with", "hint: proximity state doctor", "hint: check endpoint"} {
 		require.Contains(t, text, hint)
 	}
 }

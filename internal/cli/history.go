@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,11 +45,14 @@ func (a *app) history(address string, f historyFlags) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	store, o, err := a.openState()
-	if err != nil {
+	var entries []state.Entry
+	err = a.withKeeper(func(e *engine) (err error) {
+		entries, err = state.Trail(e.soft, e.store, e.options())
+		return err
+	})
+	if err != nil && len(entries) == 0 {
 		return err
 	}
-	entries, err := state.Trail(context.Background(), store, o)
 	all := len(entries)
 	entries = slices.DeleteFunc(entries, func(e state.Entry) bool {
 		return e.At.Before(since) || f.failed && e.Result == state.Succeeded || !isOf(e, address)

@@ -2,17 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/proximity-cli/proximity/internal/config"
-	"github.com/proximity-cli/proximity/internal/diag"
 	"github.com/proximity-cli/proximity/internal/providers/proxmox"
 	"github.com/proximity-cli/proximity/internal/providers/secret"
 	"github.com/proximity-cli/proximity/internal/resource"
-	"github.com/proximity-cli/proximity/internal/state"
-	"github.com/proximity-cli/proximity/internal/state/local"
 )
 
 // kindsByName returns all kinds of resources that there are.
@@ -28,14 +23,11 @@ func kindsByName() map[string]*resource.Kind {
 // about to be added, or the one that a plan file was made from. All that is
 // wrong with it is one error.
 func (a *app) load(saved *config.Sources, added map[string][]byte) error {
-	vars, err := a.variables()
+	o, err := a.configOptions()
 	if err != nil {
 		return err
 	}
-	o := config.Options{
-		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(),
-		Added: added, Keys: keyChecks(),
-	}
+	o.Added = added
 	load := config.Load
 	if saved != nil {
 		load = saved.Load
@@ -50,6 +42,14 @@ func (a *app) load(saved *config.Sources, added map[string][]byte) error {
 	return nil
 }
 
+// configOptions are what reading the configuration takes.
+func (a *app) configOptions() (config.Options, error) {
+	vars, err := a.variables()
+	return config.Options{
+		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(), Keys: keyChecks(),
+	}, err
+}
+
 // variables reads the values of --var.
 func (a *app) variables() (map[string]string, error) {
 	vars := make(map[string]string, len(a.vars))
@@ -62,28 +62,6 @@ func (a *app) variables() (map[string]string, error) {
 	}
 	return vars, nil
 }
-
-// openStore returns the place that the configuration keeps state in.
-func (a *app) openStore() (state.Store, error) {
-	want := a.config.Settings.State
-	if want.Type != "local" {
-		return nil, &exit{exitInvalid, diag.List{diag.Errorf(&want.Range, "unknown state store",
-			"%q: this version keeps state in local files", want.Type).WithHint(`state "local" {}`)}.Err()}
-	}
-	for _, name := range slices.Sorted(maps.Keys(want.Attributes)) {
-		return nil, &exit{exitInvalid, diag.List{diag.Errorf(&want.Range, "unknown setting",
-			"the local state store has no setting %q", name)}.Err()}
-	}
-	return localStore(), nil
-}
-
-// openState returns the place of the state and what is needed to read it.
-func (a *app) openState() (state.Store, state.Options, error) {
-	return localStore(), state.Options{Kinds: kindsByName()}, nil
-}
-
-// localStore keeps state in the working directory.
-func localStore() state.Store { return local.New(".") }
 
 // engine loads the configuration and makes ready for a run: it listens to
 // interrupts and knows the hosts. Nothing has been asked of them yet.

@@ -43,11 +43,16 @@ func (a *app) evaluate() ([]config.Output, error) {
 	if err := a.load(nil, nil); err != nil {
 		return nil, err
 	}
+	store, err := a.openStore()
+	if err != nil {
+		return nil, err
+	}
 	vault, err := a.vault()
 	if err != nil {
 		return nil, err
 	}
-	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kindsByName(), Vault: vault})
+	e := &engine{app: a, kinds: kindsByName(), store: store, vault: vault}
+	st, err := state.Read(context.Background(), e.store, e.options())
 	if err != nil {
 		return nil, err
 	}

@@ -172,7 +172,12 @@ func (a *app) openPlanFile(name string) (planFile, error) {
 	if err != nil {
 		return planFile{}, err
 	}
-	return decodePlanFile(data, a.vaultAtHand)
+	f, err := decodePlanFile(data, a.vaultAtHand)
+	var known *exit // the keys cannot be read, which says what to do by itself
+	if err != nil && bytes.HasPrefix(data, []byte(planFileStart)) && !errors.As(err, &known) && !errors.As(err, new(*state.ErrSealed)) {
+		err = hinted{err, "proximity plan --out " + name}
+	}
+	return f, err
 }
 
 // decodePlanFile reads a plan file. Keys are only asked for when it is encrypted.

@@ -18,14 +18,17 @@ func (a *app) canAsk() bool {
 
 // mustBeAbleToAsk fails when an approval will be needed that nobody can give.
 // Commands call it before any work.
-func (a *app) mustBeAbleToAsk() error {
+func (a *app) mustBeAbleToAsk() error { return a.mustBeAbleToAskOr(", or apply a plan file") }
+
+// mustBeAbleToAskOr is mustBeAbleToAsk with what can be done beside --yes.
+func (a *app) mustBeAbleToAskOr(otherwise string) error {
 	switch {
 	case a.yes || a.canAsk():
 		return nil
 	case a.json:
-		return notApproved("with --json nothing is asked: approve with --yes, or apply a plan file")
+		return notApproved("with --json nothing is asked: approve with --yes" + otherwise)
 	}
-	return notApproved("there is no terminal to ask on: approve with --yes, or apply a plan file")
+	return notApproved("there is no terminal to ask on: approve with --yes" + otherwise)
 }
 
 // approve asks the question and returns nil for "yes" alone. It asks nothing

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +14,7 @@ import (
 )
 
 func (a *app) stateCommand() *cobra.Command {
-	cmd := group("state", "Look at what is recorded")
+	cmd := group("state", "Look at what is recorded, and put it right")
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "list",
@@ -30,18 +29,20 @@ func (a *app) stateCommand() *cobra.Command {
 			Args:    exactlyOne("address"),
 			RunE:    func(_ *cobra.Command, args []string) error { return a.showObject(args[0]) },
 		},
+		a.stateHistoryCommand(), a.stateRestoreCommand(), a.stateDoctorCommand(),
+		a.stateMvCommand(), a.stateRmCommand(),
+		a.statePullCommand(), a.statePushCommand(), a.stateMigrateCommand(), a.stateUnlockCommand(),
 	)
 	return cmd
 }
 
-// readState reads what is recorded, without configuration and lock.
-func (a *app) readState() (*state.State, map[string]*resource.Kind, error) {
-	vault, err := a.vaultAtHand()
-	if err != nil {
-		return nil, nil, err
-	}
-	kinds := kindsByName()
-	st, err := state.Read(context.Background(), localStore(), state.Options{Kinds: kinds, Vault: vault})
+// readState reads what is recorded, without the lock.
+func (a *app) readState() (st *state.State, kinds map[string]*resource.Kind, err error) {
+	err = a.withKeeper(func(e *engine) error {
+		kinds = e.kinds
+		st, err = state.Read(e.soft, e.store, e.options())
+		return err
+	})
 	return st, kinds, err
 }
 

@@ -16,26 +16,33 @@ func keyChecks() config.KeyChecks {
 // with; nil when it says nothing of that.
 func (a *app) vault() (state.Vault, error) { return vaultOf(a.config.Settings.Encryption) }
 
-// vaultAtHand is vault for what needs no configuration: to look at what is
-// recorded, or into a plan file. The keys are those of the proximity block in the
-// working directory, whatever else is wrong there, or of the environment.
+// vaultAtHand is vault where no configuration is loaded, as for a plan file. The
+// keys are those of the proximity block in the working directory, or of the
+// environment.
 func (a *app) vaultAtHand() (state.Vault, error) {
-	vars, err := a.variables()
+	o, err := a.configOptions()
 	if err != nil {
 		return nil, err
 	}
-	o := config.Options{
-		Kinds: kindsByName(), Vars: vars, VarFiles: a.varFiles, LookupEnv: a.LookupEnv, Version: version(), Keys: keyChecks(),
+	c, problems := config.LoadSettings(o)
+	if c != nil {
+		return vaultOr(c.Settings.Encryption, o)
 	}
-	settings, problems := config.LoadSettings(o)
-	if settings.Encryption != nil && !problems.HasErrors() {
-		return vaultOf(settings.Encryption)
+	v, err := vaultOr(nil, o)
+	if v == nil && err == nil {
+		return nil, &exit{exitInvalid, problems.Err()}
 	}
-	told, wrong := config.EncryptionOfEnvironment(o)
-	if told == nil && settings.Encryption != nil {
-		wrong = problems
+	return v, err
+}
+
+// vaultOr returns the vault of an encryption block or, where there is none, the
+// one of the environment; nil where that says nothing either.
+func vaultOr(e *config.Encryption, o config.Options) (state.Vault, error) {
+	if e != nil {
+		return vaultOf(e)
 	}
-	if err := wrong.Err(); err != nil {
+	told, problems := config.EncryptionOfEnvironment(o)
+	if err := problems.Err(); err != nil {
 		return nil, &exit{exitInvalid, err}
 	}
 	return vaultOf(told)

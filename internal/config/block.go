@@ -44,13 +44,6 @@ type instance struct {
 	key, value cty.Value // each.key and each.value, or count.index and nothing
 }
 
-// repeats reports whether a body says for_each or count, before anything in it is
-// looked at: what stands before it may refer to its instances.
-func repeats(from hcl.Body) bool {
-	content, _, _ := from.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "for_each"}, {Name: "count"}}})
-	return len(content.Attributes) > 0 // what is wrong with it is said when it is compiled
-}
-
 // metaArguments are what every block of a kind may have beside its schema; what
 // lies on no host cannot say which.
 func metaArguments(kind *resource.Kind) []hcl.AttributeSchema {

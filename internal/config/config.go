@@ -11,6 +11,7 @@
 package config
 
 import (
+	"bytes"
 	"io/fs"
 	"os"
 	"slices"
@@ -46,6 +47,8 @@ type Options struct {
 	// Keys say what is wrong with what an encryption block holds, or "". The
 	// functions that are nil find nothing.
 	Keys KeyChecks
+
+	settings *hcl.Block // that stands in for the proximity block of the files; nil: none
 }
 
 // Config is an evaluated configuration. It does not change any more and is
@@ -78,7 +81,7 @@ func Load(o Options) (*Config, diag.List) {
 }
 
 func load(o Options, dir *directory, saved *Sources) (*Config, diag.List) {
-	o = withDefaults(o)
+	o = o.complete()
 	c, problems := inTime(maxTime, func() (*Config, diag.List) {
 		w := newWorld(o, dir)
 		return w.load(saved), w.problems
@@ -90,7 +93,8 @@ func load(o Options, dir *directory, saved *Sources) (*Config, diag.List) {
 	return c, problems
 }
 
-func withDefaults(o Options) Options {
+// complete fills in what is the system's unless it was given.
+func (o Options) complete() Options {
 	if o.LookupEnv == nil {
 		o.LookupEnv = os.LookupEnv
 	}
@@ -98,27 +102,6 @@ func withDefaults(o Options) Options {
 		o.ReadFile = os.ReadFile
 	}
 	return o
-}
-
-// LoadSettings reads only what the proximity block of a directory says. What
-// is wrong elsewhere does not matter, as long as the block does not need it.
-func LoadSettings(o Options) (Settings, diag.List) {
-	dir, closeDir, err := openDirectory(o)
-	if err != nil {
-		return Settings{}, diag.List{diag.Errorf(nil, "cannot open the configuration's directory", "%q: %s", o.Dir, plainCause(err))}
-	}
-	defer closeDir()
-	o = withDefaults(o)
-	return inTime(maxTime, func() (Settings, diag.List) {
-		w := newWorld(o, dir)
-		w.parse()
-		if w.problems.HasErrors() {
-			return Settings{}, w.problems
-		}
-		w.prepare(nil)
-		w.problems = nil
-		return w.evaluateSettings(), w.problems
-	})
 }
 
 // world is all that is declared. After Load it is only read.
@@ -131,12 +114,14 @@ type world struct {
 	now       *session            // knows nothing of objects; only used while loading
 
 	bodies    []hcl.Body
+	hidden    bool // a proximity block may stand in what could not be read
 	settings  *hcl.Block
 	variables map[string]*variable
 	locals    map[string]*local
 	hosts     map[string]*hostBlock
 	blocks    map[addr.Addr]*block
 	outputs   map[string]*output
+	clear     []diag.Place // secrets that are written out in the state block
 
 	mirrored map[addr.Addr]meeting     // what instances belong to, by a mirror
 	covered  map[addr.Addr][]addr.Addr // the same from the other side
@@ -208,12 +193,11 @@ func (w *world) prepare(saved *Sources) {
 // parse reads all files. A file is looked at by size and depth before the
 // parser sees it.
 func (w *world) parse() {
-	names, err := w.dir.top()
+	names, err := w.dir.configuration()
 	if err != nil {
 		w.say(diag.Errorf(nil, "cannot read the configuration's directory", "%s", err))
 		return
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !isConfiguration(name) })
 	if len(names) == 0 {
 		w.say(diag.Errorf(nil, "no configuration here", "there is no file ending in .hcl; with --chdir another directory is taken").
 			WithHint(`echo 'host "lab" { endpoint = "sim:" }' > main.hcl`))
@@ -224,15 +208,19 @@ func (w *world) parse() {
 		content, err := w.dir.readFile(name)
 		if err != nil {
 			w.say(diag.Errorf(&hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "cannot read the file", "%s", err))
+			w.hidden = true
 			continue
 		}
 		if total += len(content); total > maxFiles {
 			w.say(diag.Errorf(nil, "configuration too large", "its files have more than %d MiB together", maxFiles>>20))
+			w.hidden = true
 			return
 		}
 		file, problems := parseFile(name, content)
 		w.say(problems...)
-		if file != nil {
+		if file == nil || problems.HasErrors() {
+			w.hidden = w.hidden || bytes.Contains(content, []byte("proximity"))
+		} else {
 			w.bodies = append(w.bodies, file.Body)
 		}
 	}

@@ -76,6 +76,13 @@ func (w *world) declareBlock(b *hcl.Block) {
 	}
 }
 
+// repeats reports whether a body says for_each or count, before anything in it is
+// looked at: what stands before it may refer to its instances.
+func repeats(from hcl.Body) bool {
+	content, _, _ := from.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "for_each"}, {Name: "count"}}})
+	return len(content.Attributes) > 0 // what is wrong with it is said when it is compiled
+}
+
 func (w *world) declareLocals(b *hcl.Block) {
 	attrs, problems := b.Body.JustAttributes()
 	w.say(fromHCL(problems)...)

@@ -34,14 +34,6 @@ type Encryption struct {
 	Range         hcl.Range
 }
 
-// where returns the place of the block; nil: the environment said it all.
-func (e *Encryption) where() *hcl.Range {
-	if e.Range.Filename == "" {
-		return nil
-	}
-	return &e.Range
-}
-
 // KeyChecks say what is wrong with a key, as resource.Attr.Check does.
 type KeyChecks struct{ Passphrase, Recipient, Identities func(text string) string }
 
@@ -83,21 +75,21 @@ func (w *world) evaluateEncryption(blocks hcl.Blocks) *Encryption {
 			e.Recipients = append(e.Recipients, textOf(r))
 		}
 	}
-	w.checkKeys(e, b, v)
+	w.complete(e, keySource{b, at, resource.Text(v, "identity_file")})
 	return e
 }
 
 // EncryptionOfEnvironment returns what an encryption block without a word would
 // say; nil when the environment says nothing.
 func EncryptionOfEnvironment(o Options) (*Encryption, diag.List) {
-	w := newWorld(withDefaults(o), &directory{})
-	_, hasPassphrase := w.o.LookupEnv(PassphraseEnv)
-	_, hasFile := w.o.LookupEnv(IdentityFileEnv)
-	if !hasPassphrase && !hasFile {
+	w := newWorld(o.complete(), &directory{})
+	passphrase, _ := w.o.LookupEnv(PassphraseEnv)
+	file, _ := w.o.LookupEnv(IdentityFileEnv)
+	if passphrase == "" && file == "" {
 		return nil, nil
 	}
 	e := &Encryption{}
-	w.checkKeys(e, &body{}, w.encryptionSchema().Value(nil))
+	w.complete(e, keySource{body: &body{}})
 	return e, w.problems
 }
 
@@ -108,51 +100,68 @@ func textOf(v cty.Value) string {
 	return strings.TrimSpace(v.AsString())
 }
 
-// checkKeys checks what the block says, after the environment said the rest.
-func (w *world) checkKeys(e *Encryption, b *body, v cty.Value) {
-	at := func(name string) *hcl.Range {
-		if written := b.attrs[name]; written != nil {
-			return &written.at
-		}
-		return e.where()
+// keySource is an encryption block as it is written, for messages.
+type keySource struct {
+	*body
+	at   hcl.Range // zero: there is no block
+	file string    // of identities
+}
+
+func (k keySource) says(name string) bool { return k.attrs[name] != nil }
+
+// where returns the place of an attribute, or of the block; nil: the environment
+// said it all.
+func (k keySource) where(name string) *hcl.Range {
+	switch {
+	case k.says(name):
+		return &k.attrs[name].at
+	case k.at.Filename == "":
+		return nil
 	}
-	file := resource.Text(v, "identity_file")
-	if file == "" {
-		file, _ = w.o.LookupEnv(IdentityFileEnv)
+	return &k.at
+}
+
+// complete lets the environment say what the block does not, and checks it all.
+func (w *world) complete(e *Encryption, from keySource) {
+	if from.file == "" {
+		from.file, _ = w.o.LookupEnv(IdentityFileEnv)
 	}
-	saysPassphrase, saysRecipients := b.attrs["passphrase"] != nil, b.attrs["recipients"] != nil
-	if !saysPassphrase && !saysRecipients && b.attrs["identity_file"] == nil {
+	if !from.says("passphrase") && !from.says("recipients") && !from.says("identity_file") {
 		text, _ := w.o.LookupEnv(PassphraseEnv)
 		e.Passphrase = Secret{text}
 	}
-	e.Identities = w.readIdentities(file, at("identity_file"))
-	switch {
-	case saysPassphrase && saysRecipients:
-		w.say(diag.Errorf(at("recipients"), "passphrase and recipients together", "state can be encrypted for only one of them").
-			WithHint("remove one of the two lines; old_passphrase = … still opens what a passphrase encrypted"))
-	case saysPassphrase || !e.Passphrase.Empty():
-		w.checkPassphrase("passphrase", e.Passphrase, at("passphrase"))
-	case saysRecipients && len(e.Recipients) == 0:
-		w.say(diag.Errorf(at("recipients"), "recipients is not valid", "there is none, so nobody could read the state").
-			WithHint(`recipients = ["age1…"]   # age-keygen -y FILE`))
-	case !saysRecipients && file == "":
-		w.say(diag.Errorf(e.where(), "encryption has no key", "it says neither passphrase nor recipients, and %s is not set", PassphraseEnv).
-			WithHint("encryption { passphrase = env(%q) }", PassphraseEnv))
-	}
-	if b.attrs["old_passphrase"] != nil && e.OldPassphrase.Empty() {
-		w.say(diag.Errorf(at("old_passphrase"), "old_passphrase is not valid", "it is empty").WithHint("remove the line"))
+	e.Identities = w.readIdentities(from.file, from.where("identity_file"))
+	w.checkKeys(e, from)
+	if from.says("old_passphrase") && e.OldPassphrase.Empty() {
+		w.say(diag.Errorf(from.where("old_passphrase"), "old_passphrase is not valid", "it is empty").WithHint("remove the line"))
 	}
 	for _, r := range e.Recipients {
 		if why := check(w.o.Keys.Recipient, r); why != "" {
-			w.say(diag.Errorf(at("recipients"), "recipients is not valid", "%s", why).WithHint(`recipients = ["age1…"]   # age-keygen -y FILE`))
+			w.say(diag.Errorf(from.where("recipients"), "recipients is not valid", "%s", why).WithHint("%s", recipientsHint))
 		}
 	}
-	w.warnOfClearPassphrase(b, e)
+	w.warnOfClearPassphrase(from, e)
 }
 
-func (w *world) checkPassphrase(name string, s Secret, at *hcl.Range) {
-	if why := check(w.o.Keys.Passphrase, s.Reveal()); why != "" {
-		w.say(diag.Errorf(at, name+" is not valid", "it %s", why).WithHint("export %s=\"$(openssl rand -base64 24)\"   # and keep it where it cannot be lost", PassphraseEnv))
+const recipientsHint = `recipients = ["age1…"]   # age-keygen -y FILE`
+
+// checkKeys checks that there is exactly one thing to encrypt with.
+func (w *world) checkKeys(e *Encryption, from keySource) {
+	switch {
+	case from.says("passphrase") && from.says("recipients"):
+		w.say(diag.Errorf(from.where("recipients"), "passphrase and recipients together", "state can be encrypted for only one of them").
+			WithHint("remove one of the two lines; old_passphrase = … still opens what a passphrase encrypted"))
+	case from.says("passphrase") || !e.Passphrase.Empty():
+		if why := check(w.o.Keys.Passphrase, e.Passphrase.Reveal()); why != "" {
+			w.say(diag.Errorf(from.where("passphrase"), "passphrase is not valid", "it %s", why).
+				WithHint("export %s=\"$(openssl rand -base64 24)\"   # and keep it where it cannot be lost", PassphraseEnv))
+		}
+	case from.says("recipients") && len(e.Recipients) == 0:
+		w.say(diag.Errorf(from.where("recipients"), "recipients is not valid", "there is none, so nobody could read the state").
+			WithHint("%s", recipientsHint))
+	case !from.says("recipients") && from.file == "":
+		w.say(diag.Errorf(from.where(""), "encryption has no key", "it says neither passphrase nor recipients, and %s is not set", PassphraseEnv).
+			WithHint("encryption { passphrase = env(%q) }", PassphraseEnv))
 	}
 }
 
@@ -163,12 +172,12 @@ func check(by func(string) string, text string) string {
 	return by(text)
 }
 
-func (w *world) warnOfClearPassphrase(b *body, e *Encryption) {
+func (w *world) warnOfClearPassphrase(from keySource, e *Encryption) {
 	for _, one := range []struct {
 		name, env string
 		text      Secret
 	}{{"passphrase", PassphraseEnv, e.Passphrase}, {"old_passphrase", "OLD_PASSPHRASE", e.OldPassphrase}} {
-		if written := b.attrs[one.name]; written != nil && !one.text.Empty() && isLiteral(written.expression) {
+		if written := from.attrs[one.name]; written != nil && !one.text.Empty() && isLiteral(written.expression) {
 			w.say(diag.Warningf(&written.at, "secret in clear text", "the %s of state stands in the file", one.name).
 				WithHint("%s = env(%q)", one.name, one.env))
 		}

@@ -112,15 +112,16 @@ func TestSettingsAreReadWhateverElseIsWrong(t *testing.T) {
 	o.LookupEnv = environment(map[string]string{"P": "horse"})
 	settings, problems := LoadSettings(o)
 	require.Empty(t, told(problems))
-	require.Equal(t, "correct horse", settings.Encryption.Passphrase.Reveal())
+	require.Equal(t, "correct horse", settings.Settings.Encryption.Passphrase.Reveal())
 
 	_, problems = LoadSettings(options("main.hcl", encrypted("passphrase = var.n")+rest))
-	require.Equal(t, "error: main.hcl:2,3: encryption is not known: its keys have to be known before anything is read\n", told(problems))
+	require.Contains(t, told(problems), "error: main.hcl:2,3: encryption is not known: its keys have to be known before anything is read\n"+
+		"error: main.hcl:10,1: variable has no value", "what may be the cause")
 	_, problems = LoadSettings(options("main.hcl", "proximity {"))
 	require.True(t, problems.HasErrors())
 	settings, problems = LoadSettings(options("main.hcl", rest))
 	require.Empty(t, told(problems))
-	require.Nil(t, settings.Encryption)
+	require.Nil(t, settings.Settings.Encryption)
 }
 
 func TestASecretIsReferredToAndStaysOne(t *testing.T) {
@@ -177,6 +178,9 @@ func TestClearSecretsAreWhatStandsInTheFiles(t *testing.T) {
 		{"attribute by env in a call", app + "  password = upper(env(\"P\"))\n}\n" + oneHost, nil},
 		{"sensitive()", "locals { a = upper(sensitive(\"hunter2\")) }", []string{"sensitive(…) at main.hcl:1"}},
 		{"sensitive() of another", "locals { a = sensitive(path.module) }", nil},
+		{"state store", "proximity {\n  state \"x\" {\n    password = \"hunter2\"\n    url = \"postgres://me:hunter2@db/x\"\n    other = \"postgres://db/x?password=hunter2\"\n    bucket = \"b\"\n  }\n}",
+			[]string{"other of the state block at main.hcl:5", "password of the state block at main.hcl:3", "url of the state block at main.hcl:4"}},
+		{"state store by env", "proximity {\n  state \"x\" {\n    password = env(\"P\")\n    url = \"postgres://db/x?user=me\"\n    token = \"\"\n  }\n}", nil},
 		{"output", "output \"o\" {\n  value = \"hunter2\"\n  sensitive = true\n}", []string{"the value of output o at main.hcl:2"}},
 		{"output in clear", "output \"o\" { value = \"x\" }", nil},
 	} {

@@ -233,6 +233,7 @@ func BenchmarkResolveAmong2000(b *testing.B) {
 
 func FuzzLoad(f *testing.F) {
 	f.Add(estate+oneHost, false)
+	f.Add(encrypted(`passphrase = "correct ${local.b}"`)+"locals {\n  b = local.c\n  c = secret.s.value\n}\nsecret \"s\" { for_each = local.b }\n", false)
 	f.Add(many(2), false)
 	f.Add(`{"locals": {"a": "${[1]}"}}`, true)
 	f.Fuzz(func(t *testing.T, source string, asJSON bool) {
@@ -242,6 +243,8 @@ func FuzzLoad(f *testing.F) {
 		}
 		c, problems := Load(options(name, source))
 		require.Equal(t, c == nil, problems.HasErrors())
+		settings, _ := LoadSettings(options(name, source)) // says no less of a configuration that is right
+		require.True(t, c == nil || c.Settings.RequiredVersion == settings.Settings.RequiredVersion)
 	})
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,7 +17,7 @@ import (
 // the files, or the Sources, gets these. The text of a place names it.
 func (c *Config) ClearSecrets() []diag.Place {
 	w := c.world
-	var found []diag.Place
+	found := slices.Clone(w.clear)
 	for _, name := range slices.Sorted(maps.Keys(w.variables)) {
 		if v := w.variables[name]; v.sensitive && v.standard != cty.NilVal && says(v.standard) {
 			found = append(found, diag.Place{Text: "the default of var." + name, Range: v.at})
@@ -35,6 +36,21 @@ func (c *Config) ClearSecrets() []diag.Place {
 		}
 	}
 	return append(found, w.literalCalls()...)
+}
+
+// opensStore reports whether a setting of a state store is a secret. Stores know
+// their settings, and all that have one of these names mean a secret by it.
+func opensStore(name string, v cty.Value) bool {
+	v, _ = v.UnmarkDeep()
+	if v.Type() != cty.String || v.IsNull() || !v.IsKnown() || v.AsString() == "" {
+		return false
+	}
+	if u, err := url.Parse(v.AsString()); err == nil {
+		if _, hasPassword := u.User.Password(); hasPassword || u.Query().Has("password") {
+			return true
+		}
+	}
+	return name == "password" || name == "token" || name == "secret_key"
 }
 
 // says reports whether a default is more than a placeholder.

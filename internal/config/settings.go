@@ -25,7 +25,8 @@ type Settings struct {
 type StateStore struct {
 	Type       string // "local" unless said otherwise
 	Attributes map[string]cty.Value
-	Range      hcl.Range // zero when it is not written
+	Ranges     map[string]hcl.Range // of the attributes' values
+	Range      hcl.Range            // zero when it is not written
 }
 
 func (w *world) evaluateSettings() Settings {
@@ -53,17 +54,18 @@ func (w *world) evaluateSettings() Settings {
 			w.say(declaredTwice(b.DefRange, settings.State.Range, "the state block"))
 			continue
 		}
-		settings.State = StateStore{Type: b.Labels[0], Attributes: w.plainAttributes(b), Range: b.DefRange}
+		settings.State = StateStore{Type: b.Labels[0], Range: b.DefRange}
+		settings.State.Attributes, settings.State.Ranges = w.plainAttributes(b)
 	}
 	settings.Encryption = w.evaluateEncryption(content.Blocks.OfType("encryption"))
 	return settings
 }
 
 // plainAttributes evaluates a body that has only attributes.
-func (w *world) plainAttributes(b *hcl.Block) map[string]cty.Value {
+func (w *world) plainAttributes(b *hcl.Block) (map[string]cty.Value, map[string]hcl.Range) {
 	attrs, problems := b.Body.JustAttributes()
 	w.say(fromHCL(problems)...)
-	values := make(map[string]cty.Value, len(attrs))
+	values, ranges := make(map[string]cty.Value, len(attrs)), make(map[string]hcl.Range, len(attrs))
 	for _, name := range slices.Sorted(maps.Keys(attrs)) {
 		e := w.compile(attrs[name].Expr, names{where: "the state block"})
 		v, problems := w.now.value(e, nil)
@@ -71,9 +73,12 @@ func (w *world) plainAttributes(b *hcl.Block) map[string]cty.Value {
 		if !v.IsWhollyKnown() && !problems.HasErrors() && !e.broken && !w.problems.HasErrors() {
 			w.say(diag.Errorf(&e.at, "value is not known", "%s has to be known before anything is made", name))
 		}
-		values[name] = v
+		values[name], ranges[name] = v, e.at
+		if isLiteral(e) && opensStore(name, v) {
+			w.clear = append(w.clear, diag.Place{Text: name + " of the state block", Range: e.at})
+		}
 	}
-	return values
+	return values, ranges
 }
 
 func (w *world) checkVersion(constraint string, at hcl.Range) {

@@ -205,6 +205,12 @@ func (d *directory) top() ([]string, error) {
 	return names, nil
 }
 
+// configuration returns the names of the configuration's own files, sorted.
+func (d *directory) configuration() ([]string, error) {
+	names, err := d.top()
+	return slices.DeleteFunc(names, func(name string) bool { return !isConfiguration(name) }), err
+}
+
 func isJSON(name string) bool { return strings.HasSuffix(name, ".json") }
 
 // isConfiguration and isVariables tell files by their names.

@@ -9,7 +9,7 @@ import (
 var writes = []struct{ in, call string }{
 	{"", "os.WriteFile"}, {"", "os.Rename"}, {"", "os.Remove"}, {"", "os.RemoveAll"}, {"", "os.Truncate"}, {"", "os.Link"}, {"", "os.Symlink"},
 	{"", "renameio.WriteFile"}, {"", "renameio.Symlink"}, {"", ".CloseAtomicallyReplace"},
-	{"internal/state/", ".Truncate"}, {"internal/state/", ".Sync"}, {"internal/state/", ".WriteAt"}, {"internal/state/", ".WriteString"},
+	{"internal/state/", ".Truncate"}, {"internal/state/", ".Sync"}, {"internal/state/local", "flush"}, {"internal/state/", ".WriteAt"}, {"internal/state/", ".WriteString"},
 	{"internal/state/postgres", ".Exec"}, {"internal/state/postgres", ".Commit"},
 	{"internal/state/s3", ".PutObject"}, {"internal/state/s3", ".DeleteObject"}, {"internal/state/s3", ".DeleteObjects"}, {"internal/state/s3", ".CopyObject"},
 	{"internal/state/http", ".Do"},

@@ -150,7 +150,7 @@ func (p *Plan) Told(c *Change, kinds map[string]*resource.Kind) []DocumentEdit {
 		}
 		for _, v := range []*DocumentValue{e.Old, e.New} {
 			if v != nil {
-				v.Sealed = ""
+				v.Sealed, v.Unknown = "", v.Unknown && !v.Sensitive // what was unknown then is only sensitive now
 			}
 		}
 		told = append(told, e)

@@ -185,6 +185,8 @@ func (p *planner) compare(c *Change, kind *resource.Kind) {
 		c.Action = Adopt
 	case len(c.Edits) > 0:
 		c.Action = Update
+	case c.Seen.Renamed:
+		c.Action, c.Why = Update, "its marker on the host gets its new address"
 	case c.Before.Unfinished:
 		c.Action, c.Why = Update, "its last step is recorded as done"
 	case c.Before.PreventDestroy != c.After.Life.PreventDestroy:

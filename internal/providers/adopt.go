@@ -25,6 +25,7 @@ type Candidate struct {
 	Want cty.Value
 	Kept []string // what is there and Want cannot say: it stays
 	Why  string   // why it cannot be taken over; empty: it can
-	// Marker is that which it carries; the zero value is none.
+	// Marker is that which it carries; the zero value is none. Whether what has
+	// one may be taken over only the state can tell.
 	Marker resource.Marker
 }

@@ -86,7 +86,7 @@ func (d *differ) labelled(path Path, n *Nested, prior, want, live cty.Value) {
 		case isWanted:
 			d.add(Edit{Path: at, Old: cty.NullVal(n.Block.Type()), New: w[label], Cause: causeOf(has(p, label))})
 		case isLive:
-			d.add(Edit{Path: at, Old: l[label], New: cty.NullVal(n.Block.Type()), Cause: Config})
+			d.add(Edit{Path: at, Old: l[label], New: cty.NullVal(n.Block.Type()), Cause: Config, Sensitive: n.Block.hides(was)})
 		default:
 			nothing := cty.NullVal(n.Block.Type())
 			d.add(Edit{Path: at, Old: nothing, New: nothing, Cause: Config})
@@ -94,12 +94,28 @@ func (d *differ) labelled(path Path, n *Nested, prior, want, live cty.Value) {
 	}
 }
 
+// hides reports whether recorded attributes were made from something sensitive
+// that the block does not say is so by itself.
+func (b *Block) hides(recorded cty.Value) bool {
+	for name, a := range b.Attrs {
+		if !a.Sensitive && HasSealed(Attribute(recorded, name)) {
+			return true
+		}
+	}
+	for name := range b.Blocks {
+		if HasSealed(Attribute(recorded, name)) {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *differ) attr(path Path, a *Attr, prior, want, live cty.Value) {
 	if a.Role == Computed {
 		return
 	}
 	sealed := d.seal.Leaf(a, want)
-	secret := a.Sensitive || isMarked(want)
+	secret := a.Sensitive || isMarked(want) || HasSealed(prior) // also when what is wanted now may be shown
 	want, _ = want.UnmarkDeep()
 	kept := want // what is comparable with what is there
 	if a.AtCreate || a.Ours {

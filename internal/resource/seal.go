@@ -25,6 +25,9 @@ func IsSealed(v cty.Value) bool {
 // HasSealed reports whether any part of v is sealed.
 func HasSealed(v cty.Value) bool {
 	found := false
+	if v == cty.NilVal {
+		return false
+	}
 	_ = cty.Walk(v, func(_ cty.Path, part cty.Value) (bool, error) {
 		found = found || part.Type() == cty.String && IsSealed(part)
 		return !found, nil

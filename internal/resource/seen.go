@@ -43,6 +43,9 @@ type Seen struct {
 	// Unmarked says that it carries no marker yet: it is there because a person
 	// asked to take it over, and whatever comes next has to mark it.
 	Unmarked bool
+	// Renamed says that its marker, though ours, names it by another address:
+	// whatever comes next has to write it anew.
+	Renamed bool
 	// Leave holds what the host changes by itself and with our consent: no
 	// difference there is drift.
 	Leave []Path

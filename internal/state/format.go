@@ -53,6 +53,7 @@ type fileState struct {
 	Objects []fileObject `json:"objects"`
 	Open    []fileIntent `json:"open,omitempty"`
 	Trail   *trailEnd    `json:"trail,omitempty"`
+	Moved   string       `json:"moved,omitempty"`
 }
 
 type fileObject struct {
@@ -99,7 +100,7 @@ type codec struct {
 }
 
 func (c codec) encode(s *State) ([]byte, error) {
-	file := fileState{Lineage: s.Lineage, Serial: s.Serial, Key: s.Key, Objects: []fileObject{}}
+	file := fileState{Lineage: s.Lineage, Serial: s.Serial, Key: s.Key, Objects: []fileObject{}, Moved: s.Moved}
 	if s.trail != (trailEnd{}) {
 		file.Trail = &s.trail
 	}
@@ -138,31 +139,40 @@ func (c codec) wrap(text []byte) ([]byte, error) {
 	return e.text()
 }
 
-// decode reads a state file, and returns the box that it was sealed by, nil
-// when it is in clear.
-func (c codec) decode(data []byte, vault Vault) (*State, Box, error) {
+// content is what a state file holds. Its header and its box are those of the
+// file, empty and nil when it is in clear; the box may have another header by
+// now.
+type content struct {
+	state  *State
+	header string
+	box    Box
+}
+
+// decode reads a state file. With an error, there may be a box all the same.
+func (c codec) decode(data []byte, vault Vault) (in content, err error) {
 	e, err := c.open(data)
 	if err != nil {
-		return nil, nil, err
+		return in, err
 	}
 	text := []byte(e.State)
 	if e.Header != "" {
 		if vault == nil {
-			return nil, nil, &ErrSealed{c.store, "no key was given"}
+			return in, &ErrSealed{c.store, "no key was given"}
 		}
-		if c.box, err = vault.Open([]byte(e.Header)); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", c.store, err)
+		if in.box, err = vault.Open([]byte(e.Header)); err != nil {
+			return in, fmt.Errorf("%s: %w", c.store, err)
 		}
-		if text, err = c.box.Unseal(e.Sealed); err != nil {
-			return nil, nil, c.damaged("state file", "what it encrypts was altered")
+		if text, err = in.box.Unseal(e.Sealed); err != nil {
+			return in, c.damaged("state file", "what it encrypts was altered")
 		}
+		in.header = e.Header
 	}
 	var file fileState
 	if err := strict(text, &file); err != nil {
-		return nil, nil, c.damaged("state file", "%v", err)
+		return in, c.damaged("state file", "%v", err)
 	}
-	s, err := c.fromFile(file)
-	return s, c.box, err
+	in.state, err = c.fromFile(file)
+	return in, err
 }
 
 // open reads the envelope, and holds it to be as it was written.
@@ -200,7 +210,7 @@ func (c codec) open(data []byte) (envelope, error) {
 }
 
 func (c codec) fromFile(file fileState) (*State, error) {
-	s := &State{Lineage: file.Lineage, Serial: file.Serial, Key: file.Key, Objects: map[addr.Addr]resource.Object{}}
+	s := &State{Lineage: file.Lineage, Serial: file.Serial, Key: file.Key, Objects: map[addr.Addr]resource.Object{}, Moved: file.Moved}
 	if file.Trail != nil {
 		s.trail = *file.Trail
 	}

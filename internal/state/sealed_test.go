@@ -54,3 +54,34 @@ func TestASecretIsWrittenOnlyEncrypted(t *testing.T) {
 	_, err = state.Read(t.Context(), store, state.Options{Kinds: kinds})
 	require.ErrorAs(t, err, &shut)
 }
+
+// When others may read from now on, the next run writes the state for them before
+// it does anything else, and what was written before stays readable for it.
+func TestNewReadersAreWrittenForAtOnce(t *testing.T) {
+	before, err := vault.New(vault.Options{Passphrase: "correct horse", WorkFactor: 8})
+	require.NoError(t, err)
+	after, err := vault.New(vault.Options{Passphrase: "battery staple", OldPassphrase: "correct horse", WorkFactor: 8})
+	require.NoError(t, err)
+	store, kinds := &statetest.Memory{}, map[string]*resource.Kind{}
+	_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds, Vault: before})
+	require.NoError(t, err)
+	require.NoError(t, s.Init(t.Context()))
+	require.NoError(t, s.Edit(t.Context(), state.Entry{Action: "state mv"}, func(*state.State) error { return nil }))
+	require.NoError(t, s.Close(t.Context()))
+
+	_, s, err = state.Open(t.Context(), store, state.Who{}, state.Options{Kinds: kinds, Vault: after})
+	require.NoError(t, err)
+	_, err = state.Read(t.Context(), store, state.Options{Kinds: kinds, Vault: before})
+	var shut *state.ErrSealed
+	require.ErrorAs(t, err, &shut)
+	require.NoError(t, s.Close(t.Context()))
+
+	only, err := vault.New(vault.Options{Passphrase: "battery staple", WorkFactor: 8})
+	require.NoError(t, err)
+	st, err := state.Read(t.Context(), store, state.Options{Kinds: kinds, Vault: only})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, st.Serial)
+	entries, err := state.Trail(t.Context(), store, state.Options{Kinds: kinds, Vault: only})
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+}

@@ -27,9 +27,7 @@ func Read(ctx context.Context, store Store, o Options) (*State, error) {
 
 // loaded is what a store had, understood.
 type loaded struct {
-	state     *State
-	box       Box
-	header    string   // that the state file has
+	content
 	ended     []placed // steps that ended in the journal
 	line      int      // events in the journal
 	last      []byte   // line of the trail
@@ -50,12 +48,13 @@ func load(ctx context.Context, store Store, o Options) (l loaded, err error) {
 		l.state = New()
 		return l, nil
 	}
-	if l.state, l.box, err = c.decode(files.State, o.Vault); err != nil {
+	if l.content, err = c.decode(files.State, o.Vault); err != nil {
 		return l, err
 	}
-	if c.box = l.box; l.box != nil {
-		l.header = string(l.box.Header())
+	if l.state.Moved != "" {
+		return l, &ErrMoved{c.store, l.state.Moved}
 	}
+	c.box = l.box
 	events, err := c.decodeLines(files.Journal)
 	if err != nil {
 		return l, err
@@ -85,6 +84,7 @@ type Session struct {
 	line      int      // events in the journal
 	last      []byte   // line of the trail
 	waiting   *batch   // events that the next write of the journal takes along
+	refused   []event  // what the store did not take
 }
 
 // Open locks a store and reads its state. The returned context ends with ctx
@@ -96,6 +96,14 @@ func Open(ctx context.Context, store Store, who Who, o Options) (context.Context
 	if err != nil {
 		return nil, nil, err
 	}
+	s := newSession(store, lock, who, o)
+	if err := s.take(ctx, store, o); err != nil {
+		return nil, nil, errors.Join(err, lock.Unlock())
+	}
+	return locked, s, nil
+}
+
+func newSession(store Store, lock Lock, who Who, o Options) *Session {
 	s := &Session{
 		codec: codec{store: store.String(), kinds: o.Kinds}, lock: lock,
 		writing: make(turn, 1), by: By{User: who.User, Host: who.Host, Command: who.Command}, now: o.Now,
@@ -103,10 +111,7 @@ func Open(ctx context.Context, store Store, who Who, o Options) (context.Context
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if err := s.take(ctx, store, o); err != nil {
-		return nil, nil, errors.Join(err, lock.Unlock())
-	}
-	return locked, s, nil
+	return s
 }
 
 func (s *Session) take(ctx context.Context, store Store, o Options) error {

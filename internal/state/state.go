@@ -27,6 +27,7 @@ type State struct {
 	Key     []byte // of the keyed hash for sensitive values
 	Objects map[addr.Addr]resource.Object
 	Open    []Intent // steps whose end is not known, oldest first
+	Moved   string   // the store that it was moved to; it goes on there, not here
 
 	trail trailEnd // how far the trail went when the state was saved
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // turn is the right to write to the store: one has it at a time, and the
@@ -67,6 +68,9 @@ func (s *Session) write(ctx context.Context, events []event) error {
 		return err
 	}
 	if err := s.lock.Append(ctx, line); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.refused = append(s.refused, events...)
 		return fmt.Errorf("%s: journal: %w", s.codec.store, err)
 	}
 	s.mu.Lock()
@@ -118,17 +122,25 @@ func (s *Session) save(ctx context.Context) error {
 // changes it. The trail says so with the entry; its time, and who it is by,
 // are filled in. An error of do leaves everything as it was.
 func (s *Session) Edit(ctx context.Context, e Entry, do func(*State) error) error {
+	return s.EditEach(ctx, func(st *State) ([]Entry, error) { return []Entry{e}, do(st) })
+}
+
+// EditEach is Edit where do tells what the trail says of it.
+func (s *Session) EditEach(ctx context.Context, do func(*State) ([]Entry, error)) error {
 	s.writing.take()
 	defer s.writing.give()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, ended := s.state, s.ended
 	s.state = before.Clone()
-	err := do(s.state)
+	entries, err := do(s.state)
 	if err == nil {
-		e.At, e.By = s.now(), s.by
-		s.line++
-		s.ended = append(ended, placed{before.Serial, s.line, e})
+		s.ended = slices.Clone(ended)
+		for _, e := range entries {
+			e.At, e.By = s.now(), s.by
+			s.line++
+			s.ended = append(s.ended, placed{before.Serial, s.line, e})
+		}
 		err = s.save(ctx)
 	}
 	if err != nil {

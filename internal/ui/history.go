@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/plan"
+	"github.com/proximity-cli/proximity/internal/resource"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -42,7 +43,7 @@ func writeEntry(b *strings.Builder, e state.Entry, st Style) {
 	if e.Address != "" {
 		what += " " + e.Address
 	}
-	if e.ID != "" {
+	if e.ID != "" && e.Host != resource.NoHost {
 		what += fmt.Sprintf(" (%s on %s)", e.ID, e.Host)
 	}
 	lookOf := map[state.Result]look{state.FailedRun: red, state.Settled: yellow}

@@ -83,9 +83,8 @@ func (p *Provider) candidate(ctx context.Context, all listing, guest row) provid
 		return c
 	}
 	notes, marker := resource.Split(cfg.coming["description"])
+	c.Marker = marker
 	switch {
-	case marker != (resource.Marker{}):
-		c.Marker, c.Why = marker, fmt.Sprintf("it carries a marker of this program already, as %s", marker.Addr)
 	case pve.IsOn(cfg.coming["template"]):
 		c.Why = "it is a template"
 	case cfg.coming["lock"] != "":

@@ -20,7 +20,7 @@ func (w *work) gather() (c *change, restart bool) {
 			restart = restart || e.Effect == resource.Restart
 		}
 	}
-	if w.job.Adopt && !w.isMarked {
+	if w.marks {
 		c.mark()
 	}
 	return c, restart

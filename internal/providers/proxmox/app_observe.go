@@ -20,7 +20,11 @@ const listingLag = 15 * time.Second
 
 // seeApp looks at one container, wherever in the cluster it is.
 func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) resource.Seen {
-	id := appID(t)
+	return p.seeContainer(ctx, all, t, appID(t))
+}
+
+// seeContainer looks at the container that has an ID, or would have it.
+func (p *Provider) seeContainer(ctx context.Context, all listing, t providers.Target, id string) resource.Seen {
 	guest, listed := all.guest(id)
 	switch {
 	case id == "":
@@ -49,7 +53,7 @@ func (p *Provider) seeApp(ctx context.Context, all listing, t providers.Target) 
 	}
 	_, marker := resource.Split(cfg.coming["description"])
 	switch {
-	case isOurs(marker, t.Marker) || t.Adopt == id && marker == (resource.Marker{}):
+	case isOurs(marker, t.Marker) || t.Adopt == id && mayAdopt(marker, t.Marker):
 		return p.seen(ctx, t, guest, status, cfg)
 	case marker == (resource.Marker{}) && hasRecordedAddress(cfg, t.Prior):
 		return resource.Seen{
@@ -86,11 +90,23 @@ func notOurs(t providers.Target, why string) resource.Seen {
 	return resource.Seen{Presence: resource.Stranger, Why: why}
 }
 
-// isOurs compares a marker with the expected one, whose nonce is not known when
-// nothing is recorded.
+// isOurs compares a marker with the expected one. The nonce tells one creation
+// from every other, whatever it is called now; when nothing is recorded it is
+// not known, and the address has to do.
 func isOurs(found, want resource.Marker) bool {
-	return found.Lineage != "" && found.Lineage == want.Lineage && found.Addr == want.Addr &&
-		(want.Nonce == "" || found.Nonce == want.Nonce)
+	if found.Lineage == "" || found.Lineage != want.Lineage {
+		return false
+	}
+	if want.Nonce == "" {
+		return found.Addr == want.Addr
+	}
+	return found.Nonce == want.Nonce
+}
+
+// mayAdopt reports whether a person may take over what carries a marker: nobody
+// else's, so none, or one of the same state, which was made to forget it.
+func mayAdopt(found, want resource.Marker) bool {
+	return found == (resource.Marker{}) || found.Lineage == want.Lineage
 }
 
 // seeUnlisted tells a container that is gone from one that may not be looked
@@ -160,8 +176,8 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 		Addr: t.Addr, Host: p.Host, ID: id, Nonce: t.Marker.Nonce, Schema: kind.Version, Attrs: kind.Schema.Value(set),
 		Kept: unmanaged,
 	}
+	_, marker := resource.Split(cfg.coming["description"])
 	if object.Nonce == "" {
-		_, marker := resource.Split(cfg.coming["description"])
 		object.Nonce = marker.Nonce
 	}
 	if t.Prior != nil {
@@ -170,7 +186,7 @@ func (p *Provider) seen(ctx context.Context, t providers.Target, guest row, stat
 	seen := resource.Seen{
 		Presence: resource.Present, Object: object, Digest: cfg.digest(), Locked: cfg.coming["lock"],
 		Unmanaged: unmanaged, Pending: pending, InForce: inForce, Leave: leaves(t, guest, cfg),
-		Unmarked: t.Adopt != "" && object.Nonce == "",
+		Unmarked: t.Adopt != "" && object.Nonce == "", Renamed: marker != (resource.Marker{}) && marker.Addr != t.Addr,
 	}
 	seen.Notes = notesOn(t, guest, seen)
 	return seen

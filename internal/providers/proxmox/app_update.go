@@ -21,9 +21,9 @@ type work struct {
 	cfg     config
 	edits   []resource.Edit
 	changed bool // something was done to it
-	// isMarked says that it carries our marker; without it is only while it is
-	// being taken over.
-	isMarked bool
+	// marks says that its marker is to be written: it is being taken over, or has
+	// got another address.
+	marks bool
 }
 
 // updateApp makes the job's edits, after it has seen that the container is ours
@@ -88,7 +88,8 @@ func (w *work) read(ctx context.Context) error {
 		return err
 	}
 	_, marker := resource.Split(w.cfg.coming["description"])
-	if w.isMarked = isOurs(marker, w.job.Marker); !w.isMarked && !(w.job.Adopt && marker == (resource.Marker{})) {
+	w.marks = marker != w.job.Marker
+	if !isOurs(marker, w.job.Marker) && !(w.job.Adopt && marker == (resource.Marker{})) {
 		return providers.ErrStranger{ID: w.job.ID, Why: describeOther(marker)}
 	}
 	return nil

@@ -37,6 +37,8 @@ func (p *Provider) Observe(ctx context.Context, targets []providers.Target) (pro
 	templates, others := split(targets)
 	p.seeAll(ctx, all, others, found.Seen)
 	p.seeAll(ctx, all, p.missed(templates, others, found.Seen), found.Seen)
+	p.seeForgotten(ctx, all, targets, found.Seen)
+	leaveToRecorded(targets, found.Seen)
 	claim(found.Survey.Guests, found.Seen)
 	found.Survey.Notes = p.notesOnTemplates(ctx, found.Survey, targets)
 	return found, ctx.Err()

@@ -23,6 +23,9 @@ func (p *Provider) seePolicy(ctx context.Context, list jobLister, t providers.Ta
 		return unknown(err)
 	}
 	i := slices.IndexFunc(jobs, func(j backupJob) bool { return string(j.ID) == id })
+	if i < 0 && t.Prior == nil { // one that had another address when it was made has another ID
+		i = slices.IndexFunc(jobs, func(j backupJob) bool { _, marker := j.remark(); return isOurs(marker, t.Marker) })
+	}
 	if i < 0 {
 		if t.Prior != nil && (coversNothing(t.Prior.Attrs) || t.Want != nil && coversNothing(t.Want.Want)) {
 			return p.emptyPolicy(t)
@@ -37,8 +40,8 @@ func (p *Provider) seePolicy(ctx context.Context, list jobLister, t providers.Ta
 	if t.Prior != nil {
 		set["max_age"] = resource.Attribute(t.Prior.Attrs, "max_age")
 	}
-	seen := p.policySeen(t, id, marker.Nonce, set)
-	seen.Digest = jobs[i].digest()
+	seen := p.policySeen(t, string(jobs[i].ID), marker.Nonce, set)
+	seen.Digest, seen.Renamed = jobs[i].digest(), marker.Addr != t.Addr
 	return seen
 }
 

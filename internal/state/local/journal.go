@@ -85,7 +85,7 @@ func (j *journal) add(line []byte) error {
 		if written, err = j.file.WriteAt(line, j.end); err != nil {
 			return err
 		}
-		return j.file.Sync()
+		return flush(j.file)
 	})
 	if err == nil {
 		j.end += int64(len(line))
@@ -97,11 +97,18 @@ func (j *journal) add(line []byte) error {
 	return err
 }
 
-// grow adds chunks until there is room.
+// grow adds chunks until there is room. The length grows first, at once: a
+// process can die in the middle of writing the zeros.
 func (j *journal) grow(room int64) error {
 	for ; j.size < room; j.size += chunk {
 		err := failpoint.Around("state/local: lengthen the journal", func() error {
-			_, err := j.file.WriteAt(make([]byte, chunk), j.size)
+			err := j.file.Truncate(j.size + chunk)
+			if err == nil {
+				_, err = j.file.WriteAt(make([]byte, chunk), j.size)
+			}
+			if err == nil {
+				err = j.file.Sync()
+			}
 			return err
 		})
 		if err != nil {

@@ -34,17 +34,21 @@ func (s *Store) versions() string { return filepath.Join(s.dir, "proximity.state
 func (s *Store) String() string { return s.file() }
 
 // Load reads the files. The journal comes first: a Save in between then leaves
-// a journal that is known to be older than the state file.
+// a journal that is known to be older than the state file. With *ErrDamaged, of a
+// journal that was cut short, it returns what is there all the same.
 func (s *Store) Load(context.Context) (state.Files, error) {
-	journal, err := s.readJournal()
-	if err != nil {
-		return state.Files{}, err
+	journal, damage := s.readJournal()
+	if damage != nil && journal == nil {
+		return state.Files{}, damage
 	}
 	data, err := readIfThere(s.file())
 	if err != nil {
 		return state.Files{}, err
 	}
 	last, err := s.lastLine()
+	if err == nil {
+		err = damage
+	}
 	return state.Files{State: data, Journal: journal, Last: last}, err
 }
 
@@ -101,12 +105,19 @@ func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state
 // sweep removes what a Save that was killed left behind. Only the holder of
 // the lock may call it.
 func (s *Store) sweep() {
+	for _, path := range s.leftOver() {
+		_ = os.Remove(path) // what stays is swept the next time
+	}
+}
+
+// leftOver returns the files that a Save that was killed left behind.
+func (s *Store) leftOver() []string {
+	var all []string
 	for _, dir := range []string{s.dir, s.versions()} {
 		left, _ := filepath.Glob(filepath.Join(dir, ".*.j*[0-9]")) // the pattern is well formed
-		for _, path := range left {
-			_ = os.Remove(path) // what stays is swept the next time
-		}
+		all = append(all, left...)
 	}
+	return all
 }
 
 // makeDir makes a directory that only its owner can enter, whatever the umask.

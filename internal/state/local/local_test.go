@@ -102,6 +102,10 @@ func TestADirectoryConforms(t *testing.T) {
 	statetest.Run(t, func(t *testing.T) state.Store { return local.New(t.TempDir()) })
 }
 
+func TestProcessesTakeTurnsInADirectory(t *testing.T) {
+	statetest.Processes(t, "local", t.TempDir, func(dir string) (state.Store, error) { return local.New(dir), nil })
+}
+
 // TestAKilledWriterNeverTearsAnything kills a writer a hundred times, each
 // time after other steps; what is read afterwards is whole and never older.
 func TestAKilledWriterNeverTearsAnything(t *testing.T) {

@@ -60,7 +60,13 @@ func (b *box) Unseal(sealed []byte) ([]byte, error) {
 // New returns a box with a key of its own, written for the vault's passphrase
 // or recipients. Recipients of whom no identity is at hand are refused: what is
 // written would be lost for who wrote it.
-func (v *Vault) New() (state.Box, error) { return v.renewed(nil) }
+func (v *Vault) New() (state.Box, error) {
+	b, err := v.renewed(nil)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
 
 // renewed returns a box with a new key that also opens what older keys sealed.
 func (v *Vault) renewed(older []key) (*box, error) {

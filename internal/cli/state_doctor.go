@@ -1,0 +1,246 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/ui"
+)
+
+func (a *app) stateDoctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Check all that is kept, and tell how to put it right",
+		Long: `Doctor reads everything that is kept: the state file, its journal, its versions,
+the trail and the lock. It says in plain words what is wrong, what is lost by it
+and what to type. It changes nothing itself. Exit code 1 tells that something
+is wrong.`,
+		Example: "  proximity state doctor",
+		Args:    noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			return a.withKeeper(func(e *engine) error { return e.diagnose() })
+		},
+	}
+}
+
+// finding is what doctor tells of one part.
+type finding struct {
+	part  string
+	wrong bool
+	text  string // how it is
+	lost  string // what is lost by that; empty: nothing
+	hint  string // what to type
+}
+
+func (e *engine) diagnose() error {
+	x, err := state.Examine(e.soft, e.store, e.options())
+	if err != nil {
+		return err
+	}
+	checks := []finding{checkState(x), checkJournal(x)}
+	checks = append(checks, checkVersions(x)...)
+	checks = append(checks, checkTrail(x, e.store.String()), checkLock(x))
+	checks = append(checks, checkFiles(x)...)
+	checks = append(checks, e.checkErrored(x)...)
+	isWrong := false
+	for _, c := range checks {
+		isWrong = isWrong || c.wrong
+	}
+	if err := e.showChecks(checks, isWrong); err != nil {
+		return err
+	}
+	if isWrong {
+		return &exit{code: exitError}
+	}
+	return nil
+}
+
+func checkState(x *state.Examination) finding {
+	c := finding{part: "state file"}
+	best := x.Best()
+	switch {
+	case x.IsEmpty():
+		c.text = "nothing is kept yet"
+		return c
+	case x.StateErr == nil && x.State.Moved != "":
+		c.wrong, c.text = true, "this state was moved to "+x.State.Moved+" and goes on there"
+		c.hint = "write that place into the state block"
+		return c
+	case x.StateErr == nil:
+		c.text = fmt.Sprintf("sound: serial %d, %s", x.State.Serial, ui.Plural(len(x.State.Objects), "record"))
+		return c
+	}
+	c.wrong, c.text = true, why(x.StateErr)
+	switch {
+	case best == nil:
+		c.lost = "all that it recorded, since no version can be read either"
+		c.hint = "from a backup: proximity state push FILE --force\n" +
+			"without one, move the file away, and take each container back: proximity adopt HOST/VMID ADDRESS"
+	case x.State != nil && x.State.Serial == best.Serial:
+		c.lost = "nothing"
+		c.hint = fmt.Sprintf("proximity state restore %d   (the version that was saved with it)", best.Serial)
+	default:
+		c.lost = fmt.Sprintf("what was recorded after serial %d, saved %s; what was made since is found again by its marker while its block is there",
+			best.Serial, best.At.Local().Format(time.DateTime))
+		c.hint = fmt.Sprintf("proximity state restore %d", best.Serial)
+	}
+	return c
+}
+
+// why returns what is wrong with a file, without the file's name.
+func why(err error) string {
+	var damaged *state.ErrDamaged
+	if errors.As(err, &damaged) {
+		return damaged.Why
+	}
+	return err.Error()
+}
+
+func checkJournal(x *state.Examination) finding {
+	c := finding{part: "journal", text: "empty: no run is open"}
+	open := ui.Plural(len(x.Open), "step")
+	switch {
+	case x.JournalErr != nil:
+		c.wrong, c.text, c.lost = true, why(x.JournalErr), "nothing"
+		if x.Lost > 0 {
+			c.lost = ui.Plural(x.Lost, "line") + " that cannot be read; what a run did in them has to be looked for on the hosts, by the notes of containers"
+		}
+		if x.State != nil {
+			c.hint = fmt.Sprintf("proximity state restore %d   (keeps what can be read of it)", x.State.Serial)
+		} else if best := x.Best(); best != nil {
+			c.hint = fmt.Sprintf("proximity state restore %d", best.Serial)
+		}
+	case len(x.Open) > 0:
+		c.text = open + " begun and not ended: "
+		if x.Held {
+			c.text += "a run is going on"
+		} else {
+			c.text += "a run was cut short, and the next apply finds out what became of it"
+		}
+	case x.Files.Journal != nil:
+		c.text = "sound: the next run folds it into the state file"
+	}
+	return c
+}
+
+func checkVersions(x *state.Examination) []finding {
+	var bad []finding
+	for _, p := range x.Past {
+		if p.Err != nil {
+			bad = append(bad, finding{
+				part: fmt.Sprintf("version %d", p.Serial), wrong: true, text: why(p.Err), lost: "this version",
+				hint: fmt.Sprintf("nothing: it goes away by itself after %d more saves", state.KeptVersions),
+			})
+		}
+	}
+	if len(bad) == 0 {
+		return []finding{{part: "versions", text: fmt.Sprintf("sound: %d kept", len(x.Past))}}
+	}
+	return bad
+}
+
+func checkTrail(x *state.Examination, store string) finding {
+	c := finding{part: "trail", text: "sound: " + ui.Plural(x.Entries, "line")}
+	if x.TrailErr == nil {
+		return c
+	}
+	c.wrong, c.text = true, x.TrailErr.Error()
+	var tampered *state.ErrTampered
+	if errors.As(x.TrailErr, &tampered) {
+		c.text = fmt.Sprintf("line %d: %s", tampered.Line, tampered.Why)
+	}
+	c.lost = "the proof that nobody changed what it tells from that line on"
+	if x.TrailStuck {
+		path := strings.TrimSuffix(store, ".json") + ".trail"
+		c.text += "; nothing can be saved while it is so"
+		c.hint = fmt.Sprintf("keep it elsewhere, and let a new one begin: mv %s %s", pasted(path), pasted(path+".damaged"))
+	}
+	return c
+}
+
+func checkLock(x *state.Examination) finding {
+	c := finding{part: "lock", text: "free"}
+	switch {
+	case x.HolderErr != nil:
+		c.wrong, c.text = true, x.HolderErr.Error()
+	case x.Held:
+		c.text = fmt.Sprintf("held by %s, for %s", x.Holder, ui.Age(time.Since(x.Holder.Since)))
+		c.hint = "when it does not run any more: proximity state unlock " + pasted(x.Holder.ID)
+	}
+	return c
+}
+
+func checkFiles(x *state.Examination) []finding {
+	var all []finding
+	for _, d := range x.Disorders {
+		all = append(all, finding{part: filepath.Base(d.Place), wrong: !d.Passes, text: d.What, hint: d.Remedy})
+	}
+	return all
+}
+
+// checkErrored looks at what runs put aside because the store took no writes.
+func (e *engine) checkErrored(x *state.Examination) []finding {
+	ext := filepath.Ext(erroredFile)
+	names, _ := filepath.Glob(strings.TrimSuffix(erroredFile, ext) + "*" + ext) // the pattern is well formed
+	var all []finding
+	for _, name := range names {
+		c := finding{part: name}
+		data, err := os.ReadFile(name)
+		var st *state.State
+		if err == nil {
+			st, err = state.Parse(name, data, e.options())
+		}
+		isNew := false
+		if err == nil {
+			isNew, err = x.MayPush(st)
+		}
+		switch {
+		case isNew:
+			c.wrong, c.text = true, fmt.Sprintf("a run put it aside since the store took no writes: serial %d, %s", st.Serial, ui.Plural(len(st.Objects), "record"))
+			c.hint = "proximity state push " + pasted(name)
+		case err != nil:
+			c.text, c.hint = "put aside by a run, and not needed any more: "+why(err), "rm "+pasted(name)
+		default:
+			c.text, c.hint = "put aside by a run; the store has it by now", "rm "+pasted(name)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+func (e *engine) showChecks(checks []finding, isWrong bool) error {
+	if e.json {
+		for _, c := range checks {
+			e.lines.Object("state_check", map[string]any{
+				"part": c.part, "ok": !c.wrong, "text": c.text, "lost": c.lost, "hint": c.hint,
+			})
+		}
+		return e.lines.Err()
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\n", e.store)
+	for _, c := range checks {
+		sign := "ok   "
+		if c.wrong {
+			sign = "WRONG"
+		}
+		fmt.Fprintf(&text, "%s  %s: %s\n", sign, ui.Clean(c.part), ui.Clean(c.text))
+		if c.lost != "" {
+			text.WriteString(ui.Indent("lost: "+ui.Clean(c.lost)+"\n", "       "))
+		}
+		if c.hint != "" {
+			text.WriteString(ui.Indent(ui.CleanLines("type: "+c.hint)+"\n", "       "))
+		}
+	}
+	if !isWrong {
+		text.WriteString("\nAll is well.\n")
+	}
+	return e.print(text.String())
+}

@@ -1,0 +1,69 @@
+package s3_test
+
+import (
+	"encoding/pem"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/state/s3"
+	"github.com/proximity-cli/proximity/internal/state/statetest/s3server"
+)
+
+// TestABucketIsAPathOrAHostName by default the former where there is an
+// endpoint.
+func TestABucketIsAPathOrAHostName(t *testing.T) {
+	server, plain := start(t)
+	_, held := lock(t, plain)
+	require.NoError(t, held.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("state")}))
+	require.NoError(t, held.Unlock())
+	yes, no := true, false
+	for _, c := range []struct {
+		name      string
+		pathStyle *bool
+		want      string
+	}{
+		{"not said", nil, server.Host() + ":80"},
+		{"a path", &yes, server.Host() + ":80"},
+		{"a host name", &no, server.Bucket + "." + server.Host() + ":80"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := configOf(server)
+			config.Endpoint, config.PathStyle = "http://"+server.Host(), c.pathStyle
+			asked := map[string]bool{}
+			store, err := s3.Through(config, strings.TrimPrefix(server.Endpoint, "http://"), func(name string) { asked[name] = true })
+			require.NoError(t, err)
+			require.Equal(t, "state", string(load(t, store).State))
+			require.Equal(t, map[string]bool{c.want: true}, asked)
+		})
+	}
+}
+
+// TestACertificateOfOnesOwnIsTrusted puts TLS before the store.
+func TestACertificateOfOnesOwnIsTrusted(t *testing.T) {
+	server := s3server.Start(t)
+	behind, err := url.Parse(server.Endpoint)
+	require.NoError(t, err)
+	front := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(behind)
+		r.Out.Host = r.In.Host // it is signed
+	}})
+	defer front.Close()
+	config := configOf(server)
+	config.Endpoint, config.CAFile = front.URL, filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
+	require.NoError(t, os.WriteFile(config.CAFile, text, 0o600))
+	store, err := s3.Impatient(config)
+	require.NoError(t, err)
+	_, held := lock(t, store)
+	require.NoError(t, held.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("state")}))
+	require.NoError(t, held.Unlock())
+	require.Equal(t, "state", string(load(t, store).State))
+}
