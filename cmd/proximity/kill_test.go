@@ -1,4 +1,4 @@
-package main_test
+package main
 
 import (
 	"errors"
@@ -33,7 +33,7 @@ const killsOfEach = 5
 // those. Each time one more apply has to bring everything in order: no
 // container lost, doubled or left over, and nothing to do in the plan after it.
 func TestKilledAppliesLoseNothing(t *testing.T) {
-	bin, home := build(t), t.TempDir()
+	bin, home := buildProgram(t, ""), t.TempDir()
 	var l toll
 	var all errgroup.Group
 	all.SetLimit(8) // mostly they wait for the cluster
@@ -65,7 +65,7 @@ type victim struct {
 	toll   *toll
 	want   *wanted
 	before pvesim.World // as others had it
-	state  kept
+	state  written
 	usual  time.Duration // how long its applies take
 
 	kills, rounds, spared int64
@@ -153,7 +153,7 @@ func (v *victim) killed() error {
 
 // later reads the files of the state, which never go back.
 func (v *victim) later() error {
-	now, err := readKept(v.dir, v.toll)
+	now, err := v.read(v.toll)
 	err = errors.Join(err, now.notBefore(v.state, v.toll))
 	v.state = now
 	return err
