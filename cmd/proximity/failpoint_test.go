@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +16,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-var everywhere = flag.Bool("everywhere", false, "kill every scenario each time that it reaches any point")
+var (
+	everywhere = flag.Bool("everywhere", false, "kill every scenario each time that it reaches any point")
+	only       = flag.String("scenario", "", "kill only this scenario, such as local/create")
+)
 
 // enough is in how many scenarios a point of a store is killed, unless
 // everywhere: every scenario reaches nearly all of them.
@@ -32,27 +36,40 @@ const enough = 3
 func TestEveryFailpoint(t *testing.T) {
 	points := listedPoints(t)
 	bin := buildProgram(t, "failpoint")
-	kinds := keptIn(t)
-	delete(kinds, "local")
 	casts := []cast{castOf(t, "local", "testdata/kills/*.txtar", bin, nil)}
-	for kind, place := range kinds {
-		casts = append(casts, castOf(t, kind, "testdata/kills/stores/*.txtar", bin, place))
-	}
-	t.Run("play", func(t *testing.T) {
-		for _, c := range casts {
-			c.playAll(t)
+	for kind, place := range keptIn(t) {
+		if kind != "local" {
+			casts = append(casts, castOf(t, kind, "testdata/kills/stores/*.txtar", bin, place))
 		}
-	})
+	}
+	var plays, kills []func() error
 	for _, c := range casts {
-		c.requireReached(t, points)
+		plays = append(plays, c.plays()...)
 	}
+	require.NoError(t, atOnce(plays))
 	var toll toll
-	t.Run("kill", func(t *testing.T) {
-		for _, c := range casts {
-			c.killAll(t, &toll)
+	for _, c := range casts {
+		if *only == "" {
+			c.requireReached(t, points)
 		}
-	})
+		kills = append(kills, c.kills(t.TempDir(), &toll)...)
+	}
+	require.NoError(t, atOnce(kills))
 	t.Logf("report: failpoints: %d points, each killed at least once, %d kills on %d kinds of stores, %s", len(points), toll.kills.Load(), len(casts), &toll)
+}
+
+// atOnce does many things, several at a time: mostly they wait for tasks.
+func atOnce(all []func() error) error {
+	var group errgroup.Group
+	group.SetLimit(12 * runtime.GOMAXPROCS(0))
+	wrong := make([]error, len(all))
+	for i, do := range all {
+		group.Go(func() error {
+			wrong[i] = do()
+			return nil
+		})
+	}
+	return errors.Join(append(wrong, group.Wait())...)
 }
 
 func listedPoints(t *testing.T) []string {
@@ -74,7 +91,7 @@ type cast struct {
 type played struct {
 	scenario
 	ready   stage    // before the kill; only copied
-	reached []string // points, in their order; none when it was not played
+	reached []string // points, in their order
 	state   written  // before
 	world   census   // as all has to be in the end
 	files   []string // likewise
@@ -86,18 +103,23 @@ func castOf(t *testing.T, kind, pattern, bin string, place func(dir, name string
 	require.NotEmpty(t, scenarios)
 	c := cast{kind: kind, bin: bin, home: t.TempDir(), place: place}
 	for _, s := range scenarios {
-		c.all = append(c.all, &played{scenario: s})
+		if *only == "" || *only == kind+"/"+s.name {
+			c.all = append(c.all, &played{scenario: s})
+		}
 	}
 	return c
 }
 
-func (c cast) playAll(t *testing.T) {
+func (c cast) plays() (all []func() error) {
 	for _, p := range c.all {
-		t.Run(c.kind+"/"+p.name, func(t *testing.T) {
-			t.Parallel()
-			require.NoError(t, c.play(p))
+		all = append(all, func() error {
+			if err := c.play(p); err != nil {
+				return fmt.Errorf("scenario %s/%s: %w", c.kind, p.name, err)
+			}
+			return nil
 		})
 	}
+	return all
 }
 
 func (c cast) play(p *played) error {
@@ -179,31 +201,12 @@ func (c cast) counts(point string) bool {
 	return c.place == nil && (!ofStore || strings.HasPrefix(of, "local")) || strings.HasPrefix(of, c.kind+":")
 }
 
-// requireReached fails for a point that is in no scenario, unless the test runs
-// only some of them.
+// requireReached fails for a point that is in no scenario.
 func (c cast) requireReached(t *testing.T, points []string) {
-	for _, p := range c.all {
-		if p.reached == nil {
-			return
-		}
-	}
 	for _, point := range points {
 		isReached := slices.ContainsFunc(c.all, func(p *played) bool { return slices.Contains(p.reached, point) })
 		if c.counts(point) && !isReached {
 			t.Errorf("no scenario of testdata/kills reaches the point %q: write one", point)
-		}
-	}
-}
-
-func (c cast) killAll(t *testing.T, l *toll) {
-	slices.SortFunc(c.all, func(a, b *played) int { return cmp.Compare(len(a.reached), len(b.reached)) })
-	suffered := map[string]int{} // scenarios by point
-	for _, p := range c.all {
-		if list := c.deaths(p, suffered); len(list) > 0 {
-			t.Run(c.kind+"/"+p.name, func(t *testing.T) {
-				t.Parallel()
-				require.NoError(t, c.sufferAll(list, t.TempDir(), l))
-			})
 		}
 	}
 }
@@ -213,6 +216,27 @@ type death struct {
 	*played
 	point string
 	n     int
+}
+
+// kills are all that are to be suffered, those of short scenarios first.
+func (c cast) kills(home string, l *toll) (all []func() error) {
+	slices.SortFunc(c.all, func(a, b *played) int { return cmp.Compare(len(a.reached), len(b.reached)) })
+	suffered := map[string]int{} // scenarios by point
+	for _, p := range c.all {
+		for i, d := range c.deaths(p, suffered) {
+			all = append(all, func() error {
+				at, err := c.another(d.played, filepath.Join(home, p.name, fmt.Sprint(i)))
+				if err == nil {
+					err = d.suffer(at, l)
+				}
+				if err != nil {
+					return fmt.Errorf("scenario %s/%s, killed %s, when it got there for the %d. time: %w", c.kind, p.name, d.point, d.n, err)
+				}
+				return nil
+			})
+		}
+	}
+	return all
 }
 
 // deaths are the kills that a scenario is to suffer: one at each point that was
@@ -232,26 +256,6 @@ func (c cast) deaths(p *played, suffered map[string]int) (list []death) {
 		}
 	}
 	return list
-}
-
-// sufferAll suffers several deaths at a time: mostly they wait for tasks.
-func (c cast) sufferAll(list []death, home string, l *toll) error {
-	var all errgroup.Group
-	all.SetLimit(12)
-	wrong := make([]error, len(list))
-	for i, d := range list {
-		all.Go(func() error {
-			at, err := c.another(d.played, filepath.Join(home, fmt.Sprint(i)))
-			if err == nil {
-				err = d.suffer(at, l)
-			}
-			if err != nil {
-				wrong[i] = fmt.Errorf("killed %s, when it got there for the %d. time: %w", d.point, d.n, err)
-			}
-			return nil
-		})
-	}
-	return errors.Join(append(wrong, all.Wait())...)
 }
 
 // suffer kills the program, types what comes after, and compares with a run that
