@@ -150,22 +150,11 @@ func (c cast) play(p *played) error {
 
 // open returns a stage with a scenario on it, up to the kill.
 func (c cast) open(p *played, dir string) (stage, error) {
-	at := stage{bin: c.bin, dir: dir}
-	if c.place != nil {
-		k, err := c.place(dir, strings.ReplaceAll(strings.Trim(dir, "/"), "/", "-"))
-		if err != nil {
-			return at, err
-		}
-		for name, value := range k.env {
-			at.env = append(at.env, name+"="+value)
-		}
-		at.store = k.store
-		text := "variable \"team\" { default = \"home\" }\n\nproximity {\n  " + k.block + "\n}\n"
-		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "store.hcl"), []byte(text), 0o600)); err != nil {
-			return at, err
-		}
+	at, err := stageAt(c.bin, dir, c.place)
+	if err == nil {
+		err = p.prepare(at)
 	}
-	if err := p.prepare(at); err != nil {
+	if err != nil {
 		return at, fmt.Errorf("before the kill: %w", err)
 	}
 	return at, nil

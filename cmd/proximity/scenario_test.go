@@ -85,6 +85,24 @@ type stage struct {
 	store    state.Store // nil: the files in the directory
 }
 
+// stageAt makes a directory and says in it where the state is kept.
+func stageAt(bin, dir string, place func(dir, name string) (kept, error)) (stage, error) {
+	at := stage{bin: bin, dir: dir}
+	if err := os.MkdirAll(dir, 0o700); err != nil || place == nil {
+		return at, err
+	}
+	k, err := place(dir, strings.ReplaceAll(strings.Trim(dir, "/"), "/", "-"))
+	if err != nil {
+		return at, err
+	}
+	for name, value := range k.env {
+		at.env = append(at.env, name+"="+value)
+	}
+	at.store = k.store
+	text := "variable \"team\" { default = \"home\" }\n\nproximity {\n  " + k.block + "\n}\n"
+	return at, os.WriteFile(filepath.Join(dir, "store.hcl"), []byte(text), 0o600)
+}
+
 // read reads what is kept of the state.
 func (at stage) read(l *toll) (written, error) {
 	if at.store != nil {
@@ -105,9 +123,6 @@ func buildProgram(t *testing.T, tags string) string {
 
 // prepare writes the files and does what comes before the kill.
 func (s scenario) prepare(at stage) error {
-	if err := os.MkdirAll(at.dir, 0o700); err != nil {
-		return err
-	}
 	for _, f := range s.files {
 		if err := os.WriteFile(filepath.Join(at.dir, f.Name), f.Data, 0o600); err != nil {
 			return err

@@ -24,7 +24,7 @@ import (
 )
 
 // toll counts what went wrong in runs that were killed.
-type toll struct{ kills, orphans, duplicates, torn, back atomic.Int64 }
+type toll struct{ kills, open, orphans, duplicates, torn, back atomic.Int64 }
 
 func (l *toll) String() string {
 	return fmt.Sprintf("%d orphans, %d duplicates, %d torn files, serial back %d times",

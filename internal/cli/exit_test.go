@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,22 @@ func TestErrorsOfHostsSayWhatToDo(t *testing.T) {
 	text := ui.Error(cause, nil, ui.Style{})
 	for _, hint := range []string{"hint: check the credentials", "hint: compare with", "hint: proximity state doctor", "hint: check endpoint"} {
 		require.Contains(t, text, hint)
+	}
+}
+
+// TestALockThatStaysIsToldHowToBreak: nobody but a person can free it.
+func TestALockThatStaysIsToldHowToBreak(t *testing.T) {
+	held := state.Who{ID: "5f0c", User: "kim", Host: "desk", Since: time.Now().Add(-3 * time.Hour)}
+	for name, c := range map[string]struct {
+		locked state.ErrLocked
+		want   string
+	}{
+		"ends with its process": {state.ErrLocked{Holder: held}, "hint: wait until it has ended; a lock whose holder died is taken over by itself"},
+		"stays":                 {state.ErrLocked{Holder: held, Stays: true}, "it is held for 3h; when it does not run any more: proximity state unlock 5f0c"},
+		"stays without a name":  {state.ErrLocked{Stays: true}, "when it does not run any more: proximity state unlock"},
+	} {
+		_, cause := outcome(&c.locked)
+		require.Contains(t, ui.Error(cause, nil, ui.Style{}), c.want, name)
 	}
 }
 

@@ -131,6 +131,9 @@ func checkJournal(x *state.Examination) finding {
 }
 
 func checkVersions(x *state.Examination) []finding {
+	if x.PastErr != nil {
+		return []finding{{part: "versions", wrong: true, text: x.PastErr.Error(), lost: "every version but the present one, until they can be read"}}
+	}
 	var bad []finding
 	for _, p := range x.Past {
 		if p.Err != nil {

@@ -18,10 +18,10 @@ func (a *app) stateMigrateCommand() *cobra.Command {
 		Short: "Bring the state to where the configuration keeps it now",
 		Long: `Migrate is for a state block that was changed: it takes the state from where it
 was to where the configuration keeps it now, with its trail and the steps that
-are open. Without FROM it was in the files of this directory; FROM is a file with
-the state block as it was before, such as an older version of the configuration.
-The old place stays readable, and is marked so that nobody goes on there. When it
-is interrupted, run it again.`,
+are open. Without FROM it was in the files of this directory. FROM is a file
+with the state block as it was, such as an older version of the configuration.
+The old place stays readable, and is marked so that nobody goes on there. When
+it is interrupted, run it again.`,
 		Example: `  proximity state migrate
   git show HEAD~:main.hcl > /tmp/before.hcl && proximity state migrate /tmp/before.hcl`,
 		Args: atMostOne("file"),

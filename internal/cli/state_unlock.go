@@ -15,11 +15,11 @@ import (
 func (a *app) stateUnlockCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "unlock [ID]",
-		Short: "Show who holds the lock, or take it away from a run that died",
-		Long: `Unlock shows who holds the lock of the state, and since when. With the ID that it
-shows it takes the lock away, after it has asked. The run that held it can write
-nothing from then on, and the next one settles what it left open. Locks of local
-files and of PostgreSQL end with their process by themselves.`,
+		Short: "Show who holds the lock, or take it away from a dead run",
+		Long: `Unlock shows who holds the lock of the state, and since when. With the ID that
+it shows it takes the lock away, after it has asked. The run that held it can
+write nothing from then on, and the next one settles what it left open. Locks
+of local files and of PostgreSQL end with their process by themselves.`,
 		Example: `  proximity state unlock
   proximity state unlock 5f0c2a9be1d04c77`,
 		Args: atMostOne("ID"),

@@ -147,8 +147,10 @@ func (m Migration) trail(ctx context.Context) (lines, last []byte, err error) {
 		lines = bytes.Clone(source[len(target):])
 	case bytes.HasPrefix(target, source): // an earlier try wrote it, and no state
 		whole = target
+	case m.Force:
+		whole = target
 	default:
-		return nil, nil, &ErrFork{m.To.String() + ": it has a trail of its own, which is not the beginning of that at " + m.From.String()}
+		return nil, nil, &ErrFork{fmt.Sprintf("%s: it has a trail of its own, which is not the beginning of that at %s; with --force that one goes on", m.To, m.From)}
 	}
 	if len(whole) > 0 {
 		last = lastLine(whole)

@@ -14,8 +14,9 @@ import (
 // Salvage is what can be read of a store whatever state it is in. Nothing in
 // it is guessed: what cannot be read is missing, and its error says why.
 type Salvage struct {
-	Files Files
-	Past  []Past
+	Files   Files
+	Past    []Past
+	PastErr error // why Past is not known
 	// State is what is recorded now, journal included: of the state file, or
 	// of the version that is a copy of it. Nil when neither can be read, or when
 	// there is no state.
@@ -55,9 +56,7 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	if !isDamage(err) {
 		return nil, err
 	}
-	if s.Past, err = Versions(ctx, store, o); err != nil {
-		return nil, err
-	}
+	s.Past, s.PastErr = Versions(ctx, store, o)
 	if files.State != nil {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err

@@ -4,6 +4,7 @@ package statetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -20,6 +21,7 @@ type Memory struct {
 	versions []state.Version
 	trail    []byte
 	holder   *lock
+	Name     string // what String returns; empty: memory
 	// Fail, when set, is asked before every write with its name (save, append);
 	// an error is that write's.
 	Fail func(write string) error
@@ -67,7 +69,7 @@ func (m *Memory) Break(_ context.Context, id string) error {
 }
 
 // String implements state.Store.
-func (m *Memory) String() string { return "memory" }
+func (m *Memory) String() string { return cmp.Or(m.Name, "memory") }
 
 // Lock implements state.Store.
 func (m *Memory) Lock(ctx context.Context, who state.Who) (context.Context, state.Lock, error) {
