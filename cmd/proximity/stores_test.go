@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +27,10 @@ type kept struct {
 	block string            // in the proximity block
 	env   map[string]string // that the block refers to
 	store state.Store
+	dump  func() (string, error) // all that the place holds; nil: it is in the script's files
+
+	kind string
+	log  func(format string, args ...any)
 }
 
 // keptIn returns, for each kind of store, what makes such places: dir is that of
@@ -39,6 +45,7 @@ func keptIn(t *testing.T) map[string]func(dir, name string) (kept, error) {
 			k.block = fmt.Sprintf("state \"postgres\" {\n    url  = env(\"STATE_URL\")\n    name = %q\n  }", name)
 			k.env = map[string]string{"STATE_URL": pg.URL()}
 			k.store, err = postgres.New(postgres.Config{URL: pg.URL(), Name: name})
+			k.dump = func() (string, error) { return dumpOf(k.store) }
 			return k, err
 		},
 		"s3": func(_, name string) (k kept, err error) {
@@ -46,6 +53,7 @@ func keptIn(t *testing.T) map[string]func(dir, name string) (kept, error) {
 			k.env = map[string]string{"AWS_ACCESS_KEY_ID": bucket.AccessKey, "AWS_SECRET_ACCESS_KEY": bucket.SecretKey}
 			k.store, err = s3.New(s3.Config{Bucket: bucket.Bucket, Key: "home/" + name, Endpoint: bucket.Endpoint,
 				AccessKey: bucket.AccessKey, SecretKey: bucket.SecretKey})
+			k.dump = func() (string, error) { return dumpOf(k.store) }
 			return k, err
 		},
 		"http": func(_, name string) (k kept, err error) {
@@ -53,6 +61,7 @@ func keptIn(t *testing.T) map[string]func(dir, name string) (kept, error) {
 			k.env = map[string]string{"TF_HTTP_USERNAME": gitlabserver.Maintainer, "TF_HTTP_PASSWORD": gitlabserver.MaintainerToken}
 			k.store, err = httpstore.New(httpstore.Config{Address: gitlab.Address(name),
 				Username: gitlabserver.Maintainer, Password: gitlabserver.MaintainerToken})
+			k.dump = func() (string, error) { return string(gitlab.Document(name)), nil }
 			return k, err
 		},
 	}
@@ -72,6 +81,24 @@ func TestStores(t *testing.T) {
 	})
 }
 
+// dumpOf returns all that a store has to give.
+func dumpOf(store state.Store) (string, error) {
+	files, err := store.Load(context.Background())
+	if err != nil {
+		return "", err
+	}
+	trail, err := store.Trail(context.Background())
+	if err != nil {
+		return "", err
+	}
+	text := string(files.State) + string(files.Journal) + string(trail)
+	versions, err := store.Versions(context.Background())
+	for _, v := range versions {
+		text += string(v.State)
+	}
+	return text, err
+}
+
 type keptKey struct{}
 
 func playOn(t *testing.T, kind string, place func(dir, name string) (kept, error)) {
@@ -86,15 +113,35 @@ func playOn(t *testing.T, kind string, place func(dir, name string) (kept, error
 			for name, value := range k.env {
 				env.Setenv(name, value)
 			}
-			env.Values[keptKey{}] = k
+			k.kind, k.log = kind, t.Logf
+			env.Values[keptKey{}], env.Values[plantedKey{}] = k, &planted{secrets: k.secrets(), seen: map[string]string{}}
+			sealed, err := os.ReadFile(filepath.Join(env.WorkDir, "encryption.hcl"))
+			if err == nil && len(sealed) > 0 {
+				k.block += "\n\n  encryption {\n    passphrase     = local.passphrase\n    old_passphrase = env(\"OLD_PASSPHRASE\")\n  }"
+			}
 			text := "variable \"team\" { default = \"home\" }\n\nproximity {\n  " + k.block + "\n}\n"
 			return os.WriteFile(filepath.Join(env.WorkDir, "store.hcl"), []byte(text), 0o600)
 		},
 		Condition: func(condition string) (bool, error) { return condition == kind, nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "apply": applyAndPlan, "interrupt": interrupt, "hold": holdStore, "pve": request,
+			"plant": plant, "learn": learn, "estate": servedEstate, "betray": betray, "watched": watched, "nowhere": nowhere,
 		},
 	})
+}
+
+// secrets are what opens the place.
+func (k kept) secrets() map[string]string {
+	secrets := map[string]string{}
+	for name, value := range k.env {
+		if strings.Contains(name, "SECRET") || strings.Contains(name, "PASSWORD") {
+			secrets[name] = value
+		}
+	}
+	if u, err := url.Parse(k.env["STATE_URL"]); err == nil && u.User != nil {
+		secrets["the password in STATE_URL"], _ = u.User.Password()
+	}
+	return secrets
 }
 
 func holdStore(ts *testscript.TestScript, _ bool, _ []string) {

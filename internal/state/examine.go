@@ -1,8 +1,8 @@
 package state
 
 import (
-	"cmp"
 	"context"
+	"errors"
 )
 
 // Examination is all that can be told of a store without changing it.
@@ -49,7 +49,7 @@ func Examine(ctx context.Context, store Store, o Options) (*Examination, error) 
 	}
 	c := codec{store: store.String(), kinds: o.Kinds, box: there.box}
 	entries, err := c.decodeTrail(trail, end)
-	x.Entries, x.TrailErr = len(entries), cmp.Or(damage, err)
+	x.Entries, x.TrailErr = len(entries), errors.Join(damage, err)
 	if there.Files.Last != nil {
 		_, _, err = c.decodeTrailLine(append(there.Files.Last, '\n'))
 		x.TrailStuck = err != nil

@@ -38,7 +38,7 @@ type Salvage struct {
 
 // IsEmpty reports whether nothing was ever kept there.
 func (s *Salvage) IsEmpty() bool {
-	return s.Files.State == nil && s.Files.Journal == nil && s.IsSound() && len(s.Past) == 0
+	return s.Files.State == nil && s.Files.Journal == nil && s.IsSound() && !s.wasSaved()
 }
 
 // IsSound reports whether nothing is damaged, and the state goes on here.
@@ -68,7 +68,7 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
-	if files.State == nil && s.StateErr == nil && (files.Journal != nil || len(s.Past) > 0) {
+	if files.State == nil && s.StateErr == nil && (files.Journal != nil || s.wasSaved()) {
 		s.StateErr = c.damaged("state file", "it is missing, but %s", s.left())
 	}
 	if !isDamage(s.StateErr) {
@@ -90,6 +90,9 @@ func isDamage(err error) bool {
 	var damaged *ErrDamaged
 	return err == nil || errors.As(err, &damaged)
 }
+
+// wasSaved reports whether there were states: see refuseLost.
+func (s *Salvage) wasSaved() bool { return len(s.Past) > 0 && s.Past[0].Serial > 1 }
 
 func (s *Salvage) left() string {
 	if s.Files.Journal != nil {

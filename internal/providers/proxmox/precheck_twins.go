@@ -12,8 +12,8 @@ import (
 )
 
 // namesakes returns the containers that are not known as ours and have the name
-// of an app that is to be made for the first time, or none that the listing
-// tells yet: where the state was lost, they may be that very app.
+// of an app that is to be made for the first time, or none as far as the listing
+// tells: where the state was lost, they may be that very app.
 func namesakes(survey resource.Survey, proposals []providers.Proposal) []resource.Guest {
 	names := map[string]bool{}
 	for _, proposal := range proposals {
@@ -24,7 +24,7 @@ func namesakes(survey resource.Survey, proposals []providers.Proposal) []resourc
 	var all []resource.Guest
 	for _, g := range survey.Guests {
 		node := survey.Node(g.Node)
-		isAlike := len(names) > 0 && g.Name == "" || names[strings.ToLower(g.Name)]
+		isAlike := len(names) > 0 && mayBeNamed(names, g.Name, int64(g.ID))
 		if g.Type == "lxc" && g.Ours == nil && isAlike && node != nil && node.Online {
 			all = append(all, g)
 		}
@@ -38,12 +38,15 @@ func isFirst(proposal providers.Proposal) bool {
 
 // askMarker returns the marker of a guest, and false when it cannot be read.
 func (p *Provider) askMarker(ctx context.Context, g resource.Guest) (resource.Marker, bool) {
+	marker, err := p.readMarker(ctx, g)
+	return marker, err == nil
+}
+
+func (p *Provider) readMarker(ctx context.Context, g resource.Guest) (resource.Marker, error) {
 	var config struct{ Description string }
-	if p.Client.Read(ctx, pve.Path("nodes", g.Node, g.Type, strconv.Itoa(g.ID), "config"), nil, &config) != nil {
-		return resource.Marker{}, false
-	}
+	err := p.Client.Read(ctx, pve.Path("nodes", g.Node, g.Type, strconv.Itoa(g.ID), "config"), nil, &config)
 	_, marker := resource.Split(config.Description)
-	return marker, true
+	return marker, err
 }
 
 // twins refuses to make an app that is there already by its marker: the state

@@ -82,7 +82,11 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{name: nameOf(address), isGitLab: gitLabPath.MatchString(address.EscapedPath()), poll: pollEvery}
+	isGitLab := gitLabPath.MatchString(address.EscapedPath())
+	if isGitLab {
+		address.Path, address.RawPath = strings.TrimSuffix(address.Path, "/"), strings.TrimSuffix(address.RawPath, "/")
+	}
+	s := &Store{name: nameOf(address), isGitLab: isGitLab, poll: pollEvery}
 	lock, lockMethod, unlockMethod := address, "LOCK", "UNLOCK"
 	if s.isGitLab {
 		lock, lockMethod, unlockMethod = address.JoinPath("lock"), "POST", "DELETE"
@@ -111,7 +115,7 @@ func (s *Store) String() string { return s.name }
 
 // gitLabPath is how GitLab's API names a Terraform state. The name of one has
 // no slash.
-var gitLabPath = regexp.MustCompile(`/api/v4/projects/[^/]+/terraform/state/[^/]+$`)
+var gitLabPath = regexp.MustCompile(`/api/v4/projects/[^/]+/terraform/state/[^/]+/?$`)
 
 // parseAddress never shows what it was given: that may hold a password.
 func parseAddress(name, text string) (*url.URL, error) {

@@ -83,7 +83,9 @@ func (s *Store) lockless(why string) error {
 		"%s: lock: %s: without a lock two runs would write at the same time", s.name, why)
 }
 
-// locking is never cut short: what becomes of it has to be known. It is brief.
+// locking sends one try to get the lock. It is brief, and never cut short: what
+// becomes of it has to be known, and a look that arrives when the lock was given
+// back would take it.
 func (s *Store) locking(ctx context.Context, body []byte) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, s.client.unanswered("lock", err)
@@ -188,7 +190,7 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 		switch {
 		case a.isGood():
 			return nil
-		case a.status == http.StatusLocked, a.status == http.StatusConflict && a.message == "":
+		case a.status == http.StatusLocked, a.status == http.StatusConflict && (a.message == "" || !s.isGitLab):
 			return &state.ErrLost{Store: s.name}
 		case err == nil && !a.mayPass() && a.status != http.StatusConflict:
 			return s.refused("unlock", a)
@@ -198,8 +200,11 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 		if isFinal(err) || waits.next(ctx, a.wait) != nil {
 			return err
 		}
-		if held, again := s.take(ctx, info); held != nil || again != nil {
-			return again
+		switch held, unknown := s.take(ctx, info); {
+		case unknown != nil:
+			return err
+		case held != nil:
+			return nil
 		}
 	}
 }
@@ -230,13 +235,11 @@ func (s *Store) Break(ctx context.Context, id string) error {
 const atServer = "free the lock at the server"
 
 // watch looks from time to time whether the lock is still held, until ctx ends.
-// A server that does not answer has not taken it away. A look that has begun
-// comes to its end: one that is answered after the lock was given back would
-// take it.
+// A server that does not answer has not taken it away.
 func (l *lock) watch(ctx context.Context) {
 	defer close(l.watched)
 	for pause(ctx, l.store.poll) == nil {
-		err := l.confirm(context.WithoutCancel(ctx))
+		err := l.confirm(ctx)
 		if _, isLost := errors.AsType[*state.ErrLost](err); isLost {
 			l.end(err)
 			return
@@ -281,18 +284,22 @@ func (l *lock) over() error {
 func (l *lock) Note() string { return "" }
 
 // Unlock implements state.Lock. The watch has ended before the lock is given
-// back.
+// back. A lock that stays, since the server does not answer, has to be broken.
 func (l *lock) Unlock() error {
 	l.stop()
 	<-l.watched
 	if err := l.end(errEnded); err != nil {
 		return err
 	}
-	ctx := context.Background()
+	var err error
 	if !l.store.isGitLab {
-		if err := l.confirm(ctx); err != nil {
-			return err
-		}
+		err = l.confirm(context.Background())
 	}
-	return l.store.release(ctx, l.info)
+	if err == nil {
+		err = l.store.release(context.Background(), l.info)
+	}
+	if _, isLost := errors.AsType[*state.ErrLost](err); err == nil || isLost {
+		return err
+	}
+	return advised{err, "the lock stays at the server; once that answers again: proximity state unlock " + l.who.ID}
 }

@@ -91,9 +91,9 @@ func (l *lock) write(ctx context.Context, change func(document) (document, error
 	if err != nil {
 		return err
 	}
-	if len(text) > largest {
-		return advise("use a store without that limit, such as postgres or s3", "%s: write: the state has grown to %d MiB, %d can be written",
-			l.store.name, len(text)>>20, largest>>20)
+	if most := l.store.client.largest; len(text) > most {
+		return advise("use another store, such as postgres or s3", "%s: write: the state has grown to %d bytes, %d can be written",
+			l.store.name, len(text), most)
 	}
 	err = l.send(ctx, text)
 	_, isLost := errors.AsType[*state.ErrLost](err)

@@ -2,8 +2,8 @@ package s3
 
 import (
 	"bytes"
-	"cmp"
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -68,18 +68,15 @@ func magnitude(size int64) int64 {
 	return power
 }
 
-// text reads all lines, nil when there are none. Where a segment is damaged it
-// returns the others with the error.
-func (s *Store) text(ctx context.Context, l lines, what string) ([]byte, error) {
-	var all []byte
-	var damage error
+// text reads all lines, nil when there are none. With *state.ErrDamaged it
+// returns those of the segments that can be read.
+func (s *Store) text(ctx context.Context, l lines, what string) (all []byte, damage error) {
 	for _, segment := range l.Segments {
 		part, err := s.fetch(ctx, segment, what)
 		if err != nil && !damaged(err) {
 			return nil, err
 		}
-		damage = cmp.Or(damage, err)
-		all = append(all, part...)
+		all, damage = append(all, part...), errors.Join(damage, err)
 	}
 	return append(all, l.Tail...), damage
 }

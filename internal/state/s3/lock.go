@@ -56,7 +56,7 @@ func (s *Store) acquire(ctx context.Context, by holding) (placed, error) {
 		}
 		next := at.head
 		next.Lock = &by
-		if at, err = s.swap(ctx, at, next); !errors.Is(err, errChanged) {
+		if at, err = s.swap(ctx, at, next, nobody); !errors.Is(err, errChanged) {
 			return at, err
 		}
 	}
@@ -99,7 +99,7 @@ func (l *lock) write(ctx context.Context, change func(*head) error) error {
 	if err := change(&next); err != nil {
 		return err
 	}
-	at, err := l.store.swap(ctx, l.at, next)
+	at, err := l.store.swap(ctx, l.at, next, l.at.head.Lock.Token)
 	if errors.Is(err, errChanged) {
 		l.end(l.store.lost())
 		return l.ended
@@ -138,7 +138,7 @@ func (l *lock) Unlock() error {
 	}
 	free := l.at.head
 	free.Lock = nil
-	_, err := l.store.swap(context.Background(), l.at, free)
+	_, err := l.store.swap(context.Background(), l.at, free, l.at.head.Lock.Token)
 	l.end(errEnded)
 	if errors.Is(err, errChanged) {
 		return l.store.lost()
@@ -163,7 +163,7 @@ func (s *Store) Break(ctx context.Context, id string) error {
 		}
 		free := at.head
 		free.Lock = nil
-		if _, err = s.swap(ctx, at, free); !errors.Is(err, errChanged) {
+		if _, err = s.swap(ctx, at, free, nobody); !errors.Is(err, errChanged) {
 			return s.named(err)
 		}
 	}

@@ -1,35 +1,33 @@
 package s3
 
 import (
-	"cmp"
 	"context"
 	"errors"
 
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
-// Load implements state.Store.
+// Load implements state.Store. With *state.ErrDamaged it returns what can be
+// read all the same.
 func (s *Store) Load(ctx context.Context) (state.Files, error) {
 	return view(ctx, s, func(h head) (files state.Files, err error) {
-		var file, journal, trail error
+		var stateErr, journalErr, lastErr error
 		if len(h.Versions) > 0 {
-			files.State, file = s.fetch(ctx, h.Versions[0].object, "state file")
+			files.State, stateErr = s.fetch(ctx, h.Versions[0].object, "state file")
 		}
-		files.Journal, journal = s.text(ctx, h.Journal, "journal")
-		files.Last, trail = s.lastLine(ctx, h.Trail, "trail")
-		return files, cmp.Or(file, journal, trail)
+		files.Journal, journalErr = s.text(ctx, h.Journal, "journal")
+		files.Last, lastErr = s.lastLine(ctx, h.Trail, "trail")
+		return files, errors.Join(stateErr, journalErr, lastErr)
 	})
 }
 
 // Versions implements state.Store. A version whose object is gone or altered
-// is left out: there is nothing in it to go back to.
+// has no State.
 func (s *Store) Versions(ctx context.Context) ([]state.Version, error) {
 	return view(ctx, s, func(h head) (all []state.Version, err error) {
 		for _, v := range h.Versions {
 			data, err := s.fetch(ctx, v.object, "version")
-			if damaged(err) {
-				continue
-			} else if err != nil {
+			if err != nil && !damaged(err) {
 				return nil, err
 			}
 			all = append(all, state.Version{Serial: v.Serial, At: v.At, State: data})
@@ -38,22 +36,22 @@ func (s *Store) Versions(ctx context.Context) ([]state.Version, error) {
 	})
 }
 
-// Trail implements state.Store.
+// Trail implements state.Store. With *state.ErrDamaged it returns what can be
+// read all the same.
 func (s *Store) Trail(ctx context.Context) ([]byte, error) {
 	return view(ctx, s, func(h head) ([]byte, error) { return s.text(ctx, h.Trail, "trail") })
 }
 
 // view lets read take what it needs from what the head names. When an object
 // is gone because a holder has replaced it meanwhile, read is called again
-// with the next head. With an error it returns what could be read.
+// with the next head.
 func view[T any](ctx context.Context, s *Store, read func(head) (T, error)) (T, error) {
-	var nothing T
+	var seen T
 	at, err := s.present(ctx)
 	for err == nil {
-		seen, failed := read(at.head)
-		if failed == nil {
-			return seen, nil
-		} else if _, isGone := errors.AsType[missing](failed); !isGone {
+		var failed error
+		seen, failed = read(at.head)
+		if _, isGone := errors.AsType[missing](failed); !isGone {
 			return seen, s.named(failed)
 		}
 		var now placed
@@ -62,5 +60,5 @@ func view[T any](ctx context.Context, s *Store, read func(head) (T, error)) (T, 
 		}
 		at = now
 	}
-	return nothing, s.named(err)
+	return seen, s.named(err)
 }
