@@ -38,7 +38,7 @@ type Salvage struct {
 
 // IsEmpty reports whether nothing was ever kept there.
 func (s *Salvage) IsEmpty() bool {
-	return s.Files.State == nil && s.Files.Journal == nil && s.IsSound() && len(s.Past) == 0
+	return s.Files.State == nil && s.Files.Journal == nil && s.IsSound() && !s.wasSaved()
 }
 
 // IsSound reports whether nothing is damaged, and the state goes on here.
@@ -52,19 +52,24 @@ func (s *Salvage) IsSound() bool {
 func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
-	if !isDamage(err) {
+	s := &Salvage{Files: files}
+	var damage *ErrDamaged
+	switch errors.As(err, &damage); {
+	case err == nil:
+	case damage != nil && damage.What == "trail": // it is read by itself
+	case damage != nil && damage.What == "journal":
+		s.JournalErr = err
+	case damage != nil && damage.What == "state file":
+		s.StateErr = err
+	default:
 		return nil, err
-	}
-	s := &Salvage{Files: files, JournalErr: err}
-	if isOfState(err) {
-		s.StateErr, s.JournalErr = err, nil
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
 	if files.State != nil && s.StateErr == nil {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
-	if s.StateErr == nil && files.State == nil && (files.Journal != nil || len(s.Past) > 0) {
+	if files.State == nil && s.StateErr == nil && (files.Journal != nil || s.wasSaved()) {
 		s.StateErr = c.damaged("state file", "it is missing, but %s", s.left())
 	}
 	if !isDamage(s.StateErr) {
@@ -87,12 +92,8 @@ func isDamage(err error) bool {
 	return err == nil || errors.As(err, &damaged)
 }
 
-// isOfState reports whether an error is damage of the state file, of which a
-// store that keeps it in parts may itself know.
-func isOfState(err error) bool {
-	var damaged *ErrDamaged
-	return errors.As(err, &damaged) && damaged.What == "state file"
-}
+// wasSaved reports whether there were states: see refuseLost.
+func (s *Salvage) wasSaved() bool { return len(s.Past) > 0 && s.Past[0].Serial > 1 }
 
 func (s *Salvage) left() string {
 	if s.Files.Journal != nil {

@@ -44,7 +44,7 @@ func (s *Store) Trail(ctx context.Context) ([]byte, error) {
 
 // view lets read take what it needs from what the head names. When an object
 // is gone because a holder has replaced it meanwhile, read is called again
-// with the next head. With an error it returns what could be read.
+// with the next head.
 func view[T any](ctx context.Context, s *Store, read func(head) (T, error)) (T, error) {
 	var seen T
 	at, err := s.present(ctx)
