@@ -78,7 +78,10 @@ func checkState(x *state.Examination) finding {
 		return c
 	}
 	c.wrong, c.text = true, why(x.StateErr)
+	var hinter ui.Hinter
 	switch {
+	case best == nil && errors.As(x.StateErr, &hinter): // the store knows better
+		c.lost, c.hint = "all that it recorded, as far as the store can tell", hinter.Hint()
 	case best == nil:
 		c.lost = "all that it recorded, since no version can be read either"
 		c.hint = "from a backup: proximity state push FILE --force\n" +

@@ -1,6 +1,9 @@
 package state
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Examination is all that can be told of a store without changing it.
 type Examination struct {
@@ -36,9 +39,9 @@ func Examine(ctx context.Context, store Store, o Options) (*Examination, error) 
 		return nil, err
 	}
 	x := &Examination{Salvage: there}
-	trail, err := store.Trail(ctx)
-	if err != nil {
-		return nil, err
+	trail, damage := store.Trail(ctx)
+	if !isDamage(damage) {
+		return nil, damage
 	}
 	var end trailEnd
 	if there.State != nil {
@@ -46,7 +49,7 @@ func Examine(ctx context.Context, store Store, o Options) (*Examination, error) 
 	}
 	c := codec{store: store.String(), kinds: o.Kinds, box: there.box}
 	entries, err := c.decodeTrail(trail, end)
-	x.Entries, x.TrailErr = len(entries), err
+	x.Entries, x.TrailErr = len(entries), errors.Join(damage, err)
 	if there.Files.Last != nil {
 		_, _, err = c.decodeTrailLine(append(there.Files.Last, '\n'))
 		x.TrailStuck = err != nil

@@ -120,6 +120,59 @@ func TestSerialsNeverGoBack(t *testing.T) {
 	require.Equal(t, before.Serial+1, after.Serial)
 }
 
+// TestAVersionMayBeAheadOfTheStateFile: a process died between the two.
+func TestAVersionMayBeAheadOfTheStateFile(t *testing.T) {
+	store := written(t)
+	before := files(t, store)
+	require.NoError(t, replaced(t, store, "again"))
+	_, s, there, err := state.Repair(t.Context(), &behind{store, before}, state.Who{}, options)
+	require.NoError(t, err)
+	require.Equal(t, uint64(2), there.Serial)
+	require.NoError(t, s.Replace(t.Context(), state.Entry{Action: "restore"}, there.State))
+	require.Equal(t, uint64(3), s.State().Serial)
+}
+
+// behind is a store whose files are older than its versions.
+type behind struct {
+	*statetest.Memory
+	files state.Files
+}
+
+func (b *behind) Load(context.Context) (state.Files, error) { return b.files, nil }
+
+// TestAStepThatWasOpenThenIsLookedAtAgain: its number may have come again since.
+func TestAStepThatWasOpenThenIsLookedAtAgain(t *testing.T) {
+	store := written(t)
+	_, s, err := state.Open(t.Context(), store, state.Who{}, options) // saves serial 2 with c open
+	require.NoError(t, err)
+	c, made := s.State().Open[0], thing("c", "there")
+	require.NoError(t, s.Done(t.Context(), c.Seq, c.Addr, &made))
+	require.NoError(t, s.Close(t.Context()))
+	_, s, err = state.Open(t.Context(), store, state.Who{}, options)
+	require.NoError(t, err)
+	var seq uint64
+	for seq < c.Seq {
+		require.NoError(t, err)
+		if seq > 0 {
+			require.NoError(t, s.Failed(t.Context(), seq, addr.New("thing", "d"), nil, errors.New("no")))
+		}
+		seq, err = s.Begin(t.Context(), intent("d"))
+	}
+	require.NoError(t, err)
+	store.Kill(false)
+
+	there, err := state.Salvaged(t.Context(), store, options)
+	require.NoError(t, err)
+	next, err := there.Restored(*there.Find(2))
+	require.NoError(t, err)
+	require.Len(t, next.Objects, 2)
+	require.Len(t, next.Open, 2)
+	require.Equal(t, seq, next.Open[0].Seq)
+	require.Equal(t, "d", next.Open[0].Addr.Name)
+	require.Equal(t, "c", next.Open[1].Addr.Name)
+	require.Greater(t, next.Open[1].Seq, seq)
+}
+
 // replaced writes the present state again.
 func replaced(t *testing.T, store state.Store, why string) error {
 	_, s, there, err := state.Repair(t.Context(), store, state.Who{}, options)

@@ -38,7 +38,7 @@ type Salvage struct {
 
 // IsEmpty reports whether nothing was ever kept there.
 func (s *Salvage) IsEmpty() bool {
-	return s.Files.State == nil && s.Files.Journal == nil && s.JournalErr == nil && len(s.Past) == 0
+	return s.Files.State == nil && s.Files.Journal == nil && s.IsSound() && !s.wasSaved()
 }
 
 // IsSound reports whether nothing is damaged, and the state goes on here.
@@ -47,21 +47,29 @@ func (s *Salvage) IsSound() bool {
 }
 
 // Salvaged reads what can be read, without locking. The error is of a store
-// that does not answer, and of what is not damaged but cannot be judged here:
-// *ErrNewer and *ErrSealed.
+// that does not answer, of damage to what the store itself is made of, and of
+// what is not damaged but cannot be judged here: *ErrNewer and *ErrSealed.
 func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
-	s := &Salvage{Files: files, JournalErr: err}
-	if !isDamage(err) {
+	s := &Salvage{Files: files}
+	var damage *ErrDamaged
+	switch errors.As(err, &damage); {
+	case err == nil:
+	case damage != nil && damage.What == "trail": // it is read by itself
+	case damage != nil && damage.What == "journal":
+		s.JournalErr = err
+	case damage != nil && damage.What == "state file":
+		s.StateErr = err
+	default:
 		return nil, err
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
-	if files.State != nil {
+	if files.State != nil && s.StateErr == nil {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
-	if files.State == nil && (files.Journal != nil || len(s.Past) > 0) {
+	if files.State == nil && s.StateErr == nil && (files.Journal != nil || s.wasSaved()) {
 		s.StateErr = c.damaged("state file", "it is missing, but %s", s.left())
 	}
 	if !isDamage(s.StateErr) {
@@ -83,6 +91,9 @@ func isDamage(err error) bool {
 	var damaged *ErrDamaged
 	return err == nil || errors.As(err, &damaged)
 }
+
+// wasSaved reports whether there were states: see refuseLost.
+func (s *Salvage) wasSaved() bool { return len(s.Past) > 0 && s.Past[0].Serial > 1 }
 
 func (s *Salvage) left() string {
 	if s.Files.Journal != nil {

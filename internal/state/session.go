@@ -46,7 +46,7 @@ func load(ctx context.Context, store Store, o Options) (l loaded, err error) {
 			return l, c.damaged("state file", "it is missing, but its journal is there")
 		}
 		l.state = New()
-		return l, nil
+		return l, c.refuseLost(ctx, store)
 	}
 	if l.content, err = c.decode(files.State, o.Vault); err != nil {
 		return l, err

@@ -237,14 +237,14 @@ func Trail(ctx context.Context, store Store, o Options) ([]Entry, error) {
 	}
 	c := codec{store: store.String(), kinds: o.Kinds, box: l.box}
 	data, readErr := store.Trail(ctx)
-	if readErr != nil {
+	if !isDamage(readErr) {
 		return nil, errors.Join(err, readErr)
 	}
 	entries, trailErr := c.decodeTrail(data, end)
 	for _, p := range c.missing(l.last, l.ended) {
 		entries = append(entries, p.entry)
 	}
-	return entries, errors.Join(err, trailErr)
+	return entries, errors.Join(err, readErr, trailErr)
 }
 
 // missing returns the entries that a trail lacks whose last line is last.

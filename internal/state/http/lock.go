@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -97,7 +98,12 @@ func (s *Store) locking(ctx context.Context, body []byte) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, s.client.unanswered("lock", err)
 	}
-	return s.client.once(context.WithoutCancel(ctx), request{what: "lock", to: s.lock, body: body, limit: s.client.limits.lock})
+	var a answer
+	err := failpoint.Around("state/http: ask for the lock", func() (err error) {
+		a, err = s.client.once(context.WithoutCancel(ctx), request{what: "lock", to: s.lock, body: body, limit: s.client.limits.lock})
+		return err
+	})
+	return a, err
 }
 
 // take tries to get the lock, and returns who holds it when it is somebody
@@ -193,7 +199,11 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 	}
 	waits := s.client.waits()
 	for {
-		a, err := s.client.once(ctx, s.unlocking(info.ID, body))
+		var a answer
+		err := failpoint.Around("state/http: give the lock back", func() (err error) {
+			a, err = s.client.once(ctx, s.unlocking(info.ID, body))
+			return err
+		})
 		switch {
 		case a.isGood():
 			return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -64,7 +65,9 @@ func (s *Store) isNone(a answer) bool {
 
 // Save implements state.Lock.
 func (l *lock) Save(ctx context.Context, s state.Snapshot) error {
-	return l.write(ctx, func(d document) (document, error) { return d.saved(s, time.Now()) })
+	return failpoint.Around("state/http: save", func() error {
+		return l.write(ctx, func(d document) (document, error) { return d.saved(s, time.Now()) })
+	})
 }
 
 // Append implements state.Lock. To add to a document that was altered would
@@ -73,7 +76,9 @@ func (l *lock) Append(ctx context.Context, line []byte) error {
 	if l.damage != nil {
 		return l.damage
 	}
-	return l.write(ctx, func(d document) (document, error) { return d.appended(line) })
+	return failpoint.Around("state/http: append to the journal", func() error {
+		return l.write(ctx, func(d document) (document, error) { return d.appended(line) })
+	})
 }
 
 // write changes the document. Each try has a serial of its own: one whose

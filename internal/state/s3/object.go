@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -21,21 +22,21 @@ func (s *Store) dir() string { return s.config.Key + ".d/" }
 // keep writes data under a name of its own that begins with kind.
 func (s *Store) keep(ctx context.Context, kind string, data []byte) (object, error) {
 	o := object{Name: kind + "-" + unique(), Size: int64(len(data)), Sum: sum(data)}
-	_, err := s.put(ctx, s.dir()+o.Name, data, always)
+	err := failpoint.Around("state/s3: write an object beside the head", func() error {
+		_, err := s.put(ctx, s.dir()+o.Name, data, always)
+		return err
+	})
 	return o, err
 }
 
-// condition is that of a write.
-type condition struct{ match, noneMatch string }
+// condition is that of a write: always, absent, or the entity tag that the
+// object must still have.
+type condition string
 
-// The conditions: none, and that there is no object. unchanged is that the
-// object is still the one of an entity tag.
-var (
-	always = condition{}
-	absent = condition{noneMatch: "*"}
+const (
+	always condition = ""
+	absent condition = "*"
 )
-
-func unchanged(tag string) condition { return condition{match: tag} }
 
 // put writes an object and returns its entity tag.
 func (s *Store) put(ctx context.Context, key string, data []byte, on condition) (string, error) {
@@ -46,11 +47,12 @@ func (s *Store) put(ctx context.Context, key string, data []byte, on condition) 
 	if key == s.config.Key {
 		in.ContentType = aws.String("application/json")
 	}
-	if on.match != "" {
-		in.IfMatch = &on.match
-	}
-	if on.noneMatch != "" {
-		in.IfNoneMatch = &on.noneMatch
+	switch on {
+	case always:
+	case absent:
+		in.IfNoneMatch = aws.String(string(absent))
+	default:
+		in.IfMatch = aws.String(string(on))
 	}
 	in.ServerSideEncryption = types.ServerSideEncryption(s.config.SSE)
 	if s.config.KMSKeyID != "" {
