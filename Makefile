@@ -15,8 +15,9 @@ test: build ## every test, and what they report of themselves; installs PostgreS
 	@sh tests/postgres.sh
 	$(GO) test -json $(RACE) -timeout 14m ./... | $(GO) run ./internal/testreport
 
-soak: ## ten thousand fault schedules; one that fails prints how to replay it
+soak: ## ten thousand fault schedules and a thousand kills; one that fails prints how to replay it
 	$(GO) test ./internal/faultschedule -run TestSchedules -timeout 60m -v -schedules 10000
+	$(GO) test ./cmd/proximity -run 'TestKilledApplies|TestEveryFailpoint' -timeout 60m -v -kills 1000 -everywhere
 
 demo: build ## a whole estate on the embedded simulator, in a minute
 	@sh examples/demo.sh bin/proximity
@@ -35,7 +36,7 @@ fmt: ## formats Go and the examples
 	$(GO) run ./cmd/proximity fmt examples/*/
 
 golden: ## rewrites golden files; look at the difference before you commit it
-	$(GO) test ./cmd/proximity ./internal/calendar ./internal/ui ./internal/config ./internal/state ./internal/providers/proxmox -update
+	$(GO) test ./cmd/proximity ./internal/failpoint ./internal/calendar ./internal/ui ./internal/config ./internal/state ./internal/providers/proxmox -update
 
 fuzz: ## each fuzz target for FUZZ
 	@$(GO) list ./... | while read -r p; do \

@@ -1,4 +1,4 @@
-package main_test
+package main
 
 import (
 	"bufio"
@@ -37,15 +37,15 @@ host "lab" {
 }
 `
 
-// serve starts a cluster for a directory.
-func serve(t *testing.T, bin, dir string, faults ...pvesim.Fault) served {
+// serveTo starts a cluster for a directory.
+func serveTo(t *testing.T, bin, dir string, faults ...pvesim.Fault) served {
 	sim, err := pvesim.Open(pvesim.Options{Speed: 100, Faults: faults})
 	require.NoError(t, err)
 	server, err := sim.Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, errors.Join(server.Close(), sim.Close())) })
 	id, secret := sim.Token()
-	return served{stage{bin, dir, []string{
+	return served{stage{bin: bin, dir: dir, env: []string{
 		"URL=" + server.URL, "FINGERPRINT=" + server.Fingerprint, "TOKEN_ID=" + id, "TOKEN_SECRET=" + secret,
 	}}, sim}
 }
@@ -77,7 +77,7 @@ func (s served) settles(t *testing.T, apps int) {
 	for address, n := range c.ours {
 		require.Equal(t, 1, n, address)
 	}
-	_, err := readKept(s.dir, &toll{})
+	_, err := s.read(&toll{})
 	require.NoError(t, err)
 }
 
@@ -94,9 +94,9 @@ func (s served) writes() (n int) {
 // TestAFullDiskLosesNothing lets the disk be full from different points of an
 // apply on. Nothing is lost: once there is room, one apply is enough.
 func TestAFullDiskLosesNothing(t *testing.T) {
-	bin := build(t)
+	bin := buildProgram(t, "")
 	t.Run("files may not grow", func(t *testing.T) {
-		s := serve(t, bin, t.TempDir())
+		s := serveTo(t, bin, t.TempDir())
 		for n, blocks := range []int{1, 30, 127, 129, 260} { // of 512 bytes
 			s.want(t, 6, 128+64*n)
 			cmd := exec.Command("sh", "-c", fmt.Sprintf(`ulimit -f %d; exec "$0" apply --yes`, blocks), bin)
@@ -110,7 +110,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 			t.Skipf("no small file system can be mounted: %v", err)
 		}
 		t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
-		s := serve(t, bin, dir)
+		s := serveTo(t, bin, dir)
 		for n, room := range []int{0, 4, 68, 76, 120, 160} { // KiB
 			s.want(t, 6, 128+64*n)
 			fill(t, dir, room<<10)
@@ -134,7 +134,7 @@ func fill(t *testing.T, dir string, room int) {
 // recorded until then is whole, and when there is room again all is put in order.
 func (s served) fills(t *testing.T, cmd *exec.Cmd, cause string) {
 	out, err := cmd.CombinedOutput()
-	_, whole := readKept(s.dir, &toll{})
+	_, whole := s.read(&toll{})
 	require.NoError(t, whole)
 	_ = os.Remove(filepath.Join(s.dir, "filler"))
 	if err != nil {
@@ -145,7 +145,7 @@ func (s served) fills(t *testing.T, cmd *exec.Cmd, cause string) {
 
 // TestAReadOnlyDirectoryIsRefusedBeforeAnyEffect has nowhere to write state.
 func TestAReadOnlyDirectoryIsRefusedBeforeAnyEffect(t *testing.T) {
-	s := serve(t, build(t), t.TempDir())
+	s := serveTo(t, buildProgram(t, ""), t.TempDir())
 	s.want(t, 1, 128)
 	readOnly(t, s.dir)
 	cmd, out := s.command([]string{"apply", "--yes"})
@@ -176,7 +176,7 @@ func readOnly(t *testing.T, dir string) {
 
 // TestTwoRunsAtOnce starts a second apply while the first is at work.
 func TestTwoRunsAtOnce(t *testing.T) {
-	s := serve(t, build(t), t.TempDir(), pvesim.Fault{Method: "POST", Path: "/nodes/*/lxc", Delay: 500 * time.Second, Count: 1})
+	s := serveTo(t, buildProgram(t, ""), t.TempDir(), pvesim.Fault{Method: "POST", Path: "/nodes/*/lxc", Delay: 500 * time.Second, Count: 1})
 	s.want(t, 1, 128)
 	first, _ := s.command([]string{"apply", "--yes"})
 	first.Stdout, first.Stderr = nil, nil

@@ -1,6 +1,7 @@
-package main_test
+package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,15 +9,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 
+	"github.com/proximity-cli/proximity/internal/providers/proxmox"
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/resource"
+	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/state/local"
 )
 
 var (
@@ -33,30 +36,36 @@ const killsOfEach = 5
 // those. Each time one more apply has to bring everything in order: no
 // container lost, doubled or left over, and nothing to do in the plan after it.
 func TestKilledAppliesLoseNothing(t *testing.T) {
-	bin, home := build(t), t.TempDir()
+	bin, home, places := buildProgram(t, ""), t.TempDir(), keptIn(t)
+	places["local"] = nil // the files themselves are read
 	var l toll
-	var all errgroup.Group
-	all.SetLimit(8) // mostly they wait for the cluster
 	first, last := uint64(1), uint64((*kills+killsOfEach-1)/killsOfEach)
 	if *killSeed != 0 {
 		first, last = *killSeed, *killSeed
 	}
-	var rounds, spared atomic.Int64
+	var lives []func() error
 	for seed := first; seed <= last; seed++ {
-		all.Go(func() error {
-			v := &victim{stage: stage{bin: bin, dir: filepath.Join(home, fmt.Sprint(seed))}, rand: rand.New(rand.NewPCG(seed, 0)), toll: &l, usual: 400 * time.Millisecond}
-			err := v.live()
-			rounds.Add(v.rounds)
-			spared.Add(v.spared)
+		lives = append(lives, func() error {
+			v := &victim{rand: rand.New(rand.NewPCG(seed, 0)), toll: &l, want: &wanted{}, usual: 400 * time.Millisecond}
+			kind := storesOfEstates[seed%uint64(len(storesOfEstates))]
+			var err error
+			if v.stage, err = stageAt(bin, filepath.Join(home, fmt.Sprint(seed)), places[kind]); err == nil {
+				err = v.live()
+			}
 			if err != nil {
-				t.Errorf("estate %d: %v\nto run it again: go test ./cmd/proximity -run TestKilledApplies -kill-seed %d\nit wanted:\n%s", seed, err, seed, v.want.hcl())
+				return fmt.Errorf("estate %d, state in %s: %w\nto run it again: go test ./cmd/proximity -run TestKilledApplies -kill-seed %d\nit wanted:\n%s",
+					seed, kind, err, seed, v.want.hcl())
 			}
 			return nil
 		})
 	}
-	require.NoError(t, all.Wait())
-	t.Logf("report: kills: %d at random moments in %d estates, %s, at most 1 extra apply", l.kills.Load(), last-first+1, &l)
+	require.NoError(t, atOnce(lives))
+	t.Logf("report: kills: %d at random moments in %d estates on %d kinds of stores, %d with steps under way, %s, at most 1 extra apply",
+		l.kills.Load(), last-first+1, len(places), l.open.Load(), &l)
 }
+
+// storesOfEstates are where the estates keep their state, in turn.
+var storesOfEstates = []string{"local", "postgres", "local", "s3", "local", "http"}
 
 // victim is an estate whose applies are killed.
 type victim struct {
@@ -65,20 +74,17 @@ type victim struct {
 	toll   *toll
 	want   *wanted
 	before pvesim.World // as others had it
-	state  kept
+	state  written
 	usual  time.Duration // how long its applies take
 
-	kills, rounds, spared int64
+	kills, rounds int
 }
 
 // live kills its applies so often as is due to each estate, and has everything
 // removed in the end.
 func (v *victim) live() error {
 	v.want = drawWanted(v.rand)
-	err := os.MkdirAll(v.dir, 0o700)
-	if err == nil {
-		err = v.write()
-	}
+	err := v.write()
 	if err == nil {
 		err = v.run("plan") // makes the cluster
 	}
@@ -122,7 +128,7 @@ func (v *victim) round() error {
 	if err := v.run("apply", "--yes"); err != nil {
 		return err
 	}
-	v.usual = (v.usual + time.Since(begin)) / 2
+	v.usual = min((v.usual+time.Since(begin))/2, 1500*time.Millisecond) // what waits for a lost request takes long
 	if err := v.run("plan", "--detailed-exitcode"); err != nil {
 		return err
 	}
@@ -143,17 +149,31 @@ func (v *victim) killed() error {
 	case status.Signaled():
 		v.kills++
 		v.toll.kills.Add(1)
+		if st, err := v.recorded(); err == nil && len(st.Open) > 0 {
+			v.toll.open.Add(1)
+		}
 	case err != nil:
 		return fmt.Errorf("%w:\n%s", err, out)
-	default:
-		v.spared++
 	}
-	return v.later()
+	return errors.Join(v.later(), v.unlock())
+}
+
+// recorded is what the state says, with its journal.
+func (v *victim) recorded() (*state.State, error) {
+	store := v.store
+	if store == nil {
+		store = local.New(v.dir)
+	}
+	kinds := map[string]*resource.Kind{}
+	for _, k := range proxmox.Kinds() {
+		kinds[k.Name] = k
+	}
+	return state.Read(context.Background(), store, state.Options{Kinds: kinds})
 }
 
 // later reads the files of the state, which never go back.
 func (v *victim) later() error {
-	now, err := readKept(v.dir, v.toll)
+	now, err := v.read(v.toll)
 	err = errors.Join(err, now.notBefore(v.state, v.toll))
 	v.state = now
 	return err

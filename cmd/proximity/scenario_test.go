@@ -1,7 +1,8 @@
-package main_test
+package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,10 +14,14 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/stretchr/testify/require"
 
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/state"
 )
 
 // scenario is a file of testdata/kills: a command that is killed, what comes
@@ -24,8 +29,12 @@ import (
 //
 //	proximity ARG...           has to end with exit code 0
 //	pve METHOD PATH [K=V...]   a request of somebody else to the host "lab", and its task
-//	cp FROM TO
+//	maybe proximity ARG...     the same, or not: there may be nothing left to do
+//	cp FROM TO, mv FROM TO
 //	dies POINT: ARG...         proximity dies at a point, as before
+//	hold                       somebody else takes the lock of the state, and keeps it
+//	unlock                     whoever has the lock, if anybody, is parted from it by its ID
+//	damage FILE                half of it is lost
 //	kill ARG...                the one to be killed at every point that it reaches
 //
 // Then follow the files.
@@ -34,6 +43,7 @@ type scenario struct {
 	files         []txtar.File
 	before, after []string
 	kill          []string
+	isDamaged     bool // something is damaged before the kill
 }
 
 func readScenarios(pattern string) ([]scenario, error) {
@@ -55,6 +65,7 @@ func readScenarios(pattern string) ([]scenario, error) {
 				s.kill = strings.Fields(line)[1:]
 			case s.kill == nil:
 				s.before = append(s.before, line)
+				s.isDamaged = s.isDamaged || strings.HasPrefix(line, "damage ")
 			default:
 				s.after = append(s.after, line)
 			}
@@ -71,6 +82,43 @@ func readScenarios(pattern string) ([]scenario, error) {
 type stage struct {
 	bin, dir string
 	env      []string
+	store    state.Store // nil: the files in the directory
+}
+
+// stageAt makes a directory and says in it where the state is kept.
+func stageAt(bin, dir string, place func(dir, name string) (kept, error)) (stage, error) {
+	at := stage{bin: bin, dir: dir}
+	if err := os.MkdirAll(dir, 0o700); err != nil || place == nil {
+		return at, err
+	}
+	k, err := place(dir, strings.ReplaceAll(strings.Trim(dir, "/"), "/", "-"))
+	if err != nil {
+		return at, err
+	}
+	for name, value := range k.env {
+		at.env = append(at.env, name+"="+value)
+	}
+	at.store = k.store
+	text := "variable \"team\" { default = \"home\" }\n\nproximity {\n  " + k.block + "\n}\n"
+	return at, os.WriteFile(filepath.Join(dir, "store.hcl"), []byte(text), 0o600)
+}
+
+// read reads what is kept of the state.
+func (at stage) read(l *toll) (written, error) {
+	if at.store != nil {
+		return readStore(at.store, l)
+	}
+	return readLocal(at.dir, l)
+}
+
+// buildProgram builds the program with tags, and returns where it is.
+func buildProgram(t *testing.T, tags string) string {
+	bin := filepath.Join(t.TempDir(), "proximity")
+	cmd := exec.Command("go", "build", "-tags", tags, "-o", bin, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return bin
 }
 
 // prepare writes the files and does what comes before the kill.
@@ -94,6 +142,16 @@ func (at stage) play(lines []string) error {
 			err = at.request(words[1], words[2], words[3:])
 		case "cp":
 			err = at.copy(words[1], words[2])
+		case "maybe":
+			_ = at.run(words[2:]...)
+		case "mv":
+			err = os.Rename(filepath.Join(at.dir, words[1]), filepath.Join(at.dir, words[2]))
+		case "damage":
+			err = at.damage(words[1])
+		case "hold":
+			err = at.hold()
+		case "unlock":
+			err = at.unlock()
 		case "dies":
 			point, args, _ := strings.Cut(strings.TrimPrefix(line, "dies "), ": ")
 			err = at.die(point, 1, strings.Fields(args)...)
@@ -162,6 +220,31 @@ func (at stage) copy(from, to string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(at.dir, to), text, 0o600)
+}
+
+// hold never gives the lock back: its holder is taken for dead.
+func (at stage) hold() error {
+	_, _, err := at.store.Lock(context.Background(), state.Who{ID: "c0ffee", User: "kim", Host: "desk", Command: "proximity apply", Since: time.Now()})
+	return err
+}
+
+func (at stage) unlock() error {
+	if at.store == nil {
+		return nil // it ended with its process
+	}
+	who, isHeld, err := state.Holder(context.Background(), at.store)
+	if err != nil || !isHeld {
+		return err
+	}
+	return at.run("state", "unlock", who.ID, "--yes")
+}
+
+func (at stage) damage(name string) error {
+	info, err := os.Stat(filepath.Join(at.dir, name))
+	if err != nil {
+		return err
+	}
+	return os.Truncate(filepath.Join(at.dir, name), info.Size()/2)
 }
 
 // request is made by somebody else, who waits for its task.

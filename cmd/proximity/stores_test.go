@@ -42,9 +42,10 @@ func keptIn(t *testing.T) map[string]func(dir, name string) (kept, error) {
 			return kept{block: `state "local" {}`, store: local.New(dir)}, nil
 		},
 		"postgres": func(_, name string) (k kept, err error) {
-			k.block = fmt.Sprintf("state \"postgres\" {\n    url  = env(\"STATE_URL\")\n    name = %q\n  }", name)
+			schema := pg.Schema()
+			k.block = fmt.Sprintf("state \"postgres\" {\n    url    = env(\"STATE_URL\")\n    schema = %q\n    name   = %q\n  }", schema, name)
 			k.env = map[string]string{"STATE_URL": pg.URL()}
-			k.store, err = postgres.New(postgres.Config{URL: pg.URL(), Name: name})
+			k.store, err = postgres.New(postgres.Config{URL: pg.URL(), Schema: schema, Name: name})
 			k.dump = func() (string, error) { return dumpOf(k.store) }
 			return k, err
 		},

@@ -1,8 +1,9 @@
-package main_test
+package main
 
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,12 +17,14 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/state"
 )
 
 // toll counts what went wrong in runs that were killed.
-type toll struct{ kills, orphans, duplicates, torn, back atomic.Int64 }
+type toll struct{ kills, open, orphans, duplicates, torn, back atomic.Int64 }
 
 func (l *toll) String() string {
 	return fmt.Sprintf("%d orphans, %d duplicates, %d torn files, serial back %d times",
@@ -149,19 +152,53 @@ func (c census) against(want census, l *toll) error {
 	return errors.Join(wrong...)
 }
 
-// kept is what the files of a local state say by themselves, whatever the
-// program thinks of them.
-type kept struct{ serial uint64 }
+// written is what a state's files say by themselves, whatever the program thinks of
+// them.
+type written struct{ serial uint64 }
 
-// readKept reads the files of the state in a directory. Any that is torn is an
+// readLocal reads the files of the state in a directory. Any that is torn is an
 // error. Where there is none the serial is 0.
-func readKept(dir string, l *toll) (kept, error) {
+func readLocal(dir string, l *toll) (written, error) {
 	const state = "proximity.state."
-	serial, err := readStateFile(filepath.Join(dir, state+"json"))
-	versions, globErr := filepath.Glob(filepath.Join(dir, state+"versions", "*.json"))
-	wrong := []error{err, globErr, readJournal(filepath.Join(dir, state+"journal")), readTrail(filepath.Join(dir, state+"trail"))}
-	for _, name := range versions {
-		_, err := readStateFile(name)
+	var wrong []error
+	read := func(name string) []byte {
+		text, err := os.ReadFile(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			wrong = append(wrong, err)
+		}
+		return text
+	}
+	present := read(filepath.Join(dir, state+"json"))
+	journal, trail := read(filepath.Join(dir, state+"journal")), read(filepath.Join(dir, state+"trail"))
+	names, err := filepath.Glob(filepath.Join(dir, state+"versions", "*.json"))
+	wrong = append(wrong, err)
+	var versions [][]byte
+	for _, name := range names {
+		versions = append(versions, read(name))
+	}
+	w, err := readAll(present, journal, trail, versions, l)
+	return w, errors.Join(append(wrong, err)...)
+}
+
+// readStore is readLocal for what any store has.
+func readStore(store state.Store, l *toll) (written, error) {
+	ctx := context.Background()
+	files, err := store.Load(ctx)
+	trail, trailErr := store.Trail(ctx)
+	versions, versionsErr := store.Versions(ctx)
+	var old [][]byte
+	for _, v := range versions {
+		old = append(old, v.State)
+	}
+	w, wrong := readAll(files.State, files.Journal, trail, old, l)
+	return w, errors.Join(err, trailErr, versionsErr, wrong)
+}
+
+func readAll(present, journal, trail []byte, versions [][]byte, l *toll) (written, error) {
+	serial, err := readState(present)
+	wrong := []error{err, readJournal(journal), readTrail(trail)}
+	for _, text := range versions {
+		_, err := readState(text)
 		wrong = append(wrong, err)
 	}
 	for _, err := range wrong {
@@ -169,12 +206,12 @@ func readKept(dir string, l *toll) (kept, error) {
 			l.torn.Add(1)
 		}
 	}
-	return kept{serial}, errors.Join(wrong...)
+	return written{serial}, errors.Join(wrong...)
 }
 
-func readStateFile(name string) (serial uint64, err error) {
-	text, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
+// readState reads a state file, which may be missing.
+func readState(text []byte) (serial uint64, err error) {
+	if text == nil {
 		return 0, nil
 	}
 	var file struct {
@@ -182,7 +219,7 @@ func readStateFile(name string) (serial uint64, err error) {
 		State    json.RawMessage
 	}
 	var inner struct{ Serial uint64 }
-	err = errors.Join(err, json.Unmarshal(text, &file), json.Unmarshal(file.State, &inner))
+	err = errors.Join(json.Unmarshal(text, &file), json.Unmarshal(file.State, &inner))
 	var compact bytes.Buffer
 	if err == nil {
 		err = json.Compact(&compact, file.State)
@@ -191,7 +228,7 @@ func readStateFile(name string) (serial uint64, err error) {
 		err = errors.New("its checksum is wrong")
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w:\n%s", name, err, text)
+		return 0, fmt.Errorf("state file: %w:\n%s", err, text)
 	}
 	return inner.Serial, nil
 }
@@ -203,31 +240,24 @@ func digest(text []byte) string {
 
 // readJournal takes a journal for torn when a line is not whole. Only the last
 // one, which was being written, may be so.
-func readJournal(name string) error {
-	text, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+func readJournal(text []byte) error {
 	lines := bytes.Split(bytes.TrimRight(text, "\x00"), []byte("\n"))
 	for n, line := range lines[:len(lines)-1] {
 		sum, rest, _ := bytes.Cut(line, []byte(" "))
-		if string(sum) != digest(rest)[:len(sum)] || len(sum) < 16 {
-			return fmt.Errorf("%s: line %d is torn: %q", name, n+1, line)
+		if len(sum) < 16 || string(sum) != digest(rest)[:len(sum)] {
+			return fmt.Errorf("journal: line %d is torn: %q", n+1, line)
 		}
 	}
-	return err
+	return nil
 }
 
 // readTrail takes a trail for torn when its lines do not follow each other, or
 // tell of the same step twice.
-func readTrail(name string) error {
-	text, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+func readTrail(text []byte) error {
 	type place struct {
 		Serial uint64
 		Line   int
+		Entry  struct{ At time.Time }
 	}
 	type line struct {
 		place
@@ -240,21 +270,21 @@ func readTrail(name string) error {
 	for _, text := range lines[:len(lines)-1] {
 		var l line
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
-			return fmt.Errorf("%s: %w: %q", name, err, text)
+			return fmt.Errorf("trail: %w: %q", err, text)
 		}
 		if l.N != before.N+1 || l.Prev != before.Hash || told[l.place] {
-			return fmt.Errorf("%s: line %d does not follow the one before, or is there twice: %s", name, l.N, text)
+			return fmt.Errorf("trail: line %d does not follow the one before, or is there twice: %s", l.N, text)
 		}
 		before, told[l.place] = l, true
 	}
-	return err
+	return nil
 }
 
 // notBefore is an error when state went back to an earlier serial.
-func (k kept) notBefore(earlier kept, l *toll) error {
-	if k.serial >= earlier.serial {
+func (w written) notBefore(earlier written, l *toll) error {
+	if w.serial >= earlier.serial {
 		return nil
 	}
 	l.back.Add(1)
-	return fmt.Errorf("the serial went from %d back to %d", earlier.serial, k.serial)
+	return fmt.Errorf("the serial went from %d back to %d", earlier.serial, w.serial)
 }

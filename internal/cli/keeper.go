@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/proximity-cli/proximity/internal/config"
+	"github.com/proximity-cli/proximity/internal/failpoint"
 )
 
 // keeper makes ready for a command that works on the state alone. Of the
@@ -72,10 +73,12 @@ func putAside(name string, data []byte) (string, error) {
 func complete(file *os.File, data []byte) error {
 	err := file.Chmod(0o600) // whatever the umask
 	if err == nil {
-		_, err = file.Write(data)
-	}
-	if err == nil {
-		err = file.Sync()
+		err = failpoint.Around("cli: put a state aside", func() error {
+			if _, err := file.Write(data); err != nil {
+				return err
+			}
+			return file.Sync()
+		})
 	}
 	if closed := file.Close(); err == nil {
 		err = closed

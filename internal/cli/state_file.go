@@ -12,6 +12,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/ui"
 )
@@ -69,7 +70,10 @@ func writeStateFile(name string, data []byte) error {
 	case json.Unmarshal(there, &head) != nil || head.Format != "proximity-state":
 		return hinted{fmt.Errorf("%q is there already, and is no state file", name), "choose another name"}
 	}
-	if err := renameio.WriteFile(name, data, 0o600, renameio.IgnoreUmask()); err != nil {
+	err = failpoint.Around("cli: write a pulled state", func() error {
+		return renameio.WriteFile(name, data, 0o600, renameio.IgnoreUmask())
+	})
+	if err != nil {
 		return fmt.Errorf("%q: %w", name, plainCause(err))
 	}
 	return nil

@@ -9,18 +9,30 @@ import (
 var writes = []struct{ in, call string }{
 	{"", "os.WriteFile"}, {"", "os.Rename"}, {"", "os.Remove"}, {"", "os.RemoveAll"}, {"", "os.Truncate"}, {"", "os.Link"}, {"", "os.Symlink"},
 	{"", "renameio.WriteFile"}, {"", "renameio.Symlink"}, {"", ".CloseAtomicallyReplace"},
-	{"internal/state/", ".Truncate"}, {"internal/state/", ".Sync"}, {"internal/state/local", "flush"}, {"internal/state/", ".WriteAt"}, {"internal/state/", ".WriteString"},
+	{"internal/state/local", ".Truncate"}, {"internal/state/local", ".WriteAt"}, {"internal/state/local", ".WriteString"},
+	{"internal/state/", ".Sync"}, {"internal/cli", ".Sync"},
 	{"internal/state/postgres", ".Exec"}, {"internal/state/postgres", ".Commit"},
-	{"internal/state/s3", ".PutObject"}, {"internal/state/s3", ".DeleteObject"}, {"internal/state/s3", ".DeleteObjects"}, {"internal/state/s3", ".CopyObject"},
-	{"internal/state/http", ".Do"},
+	{"internal/state/s3", ".swap"}, {"internal/state/s3", ".put"}, {"internal/state/s3", ".drop"},
+	{"internal/state/s3", ".PutObject"}, {"internal/state/s3", ".DeleteObject"}, {"internal/state/s3", ".DeleteObjects"},
+	{"internal/state/s3", ".CopyObject"},
+	{"internal/state/http", ".client.once"}, {"internal/state/http", ".Do"},
 }
 
 // harmless are writes without points, with the reason.
 var harmless = map[string]string{
-	"internal/state/local: sweep: os.Remove":      "a file that nobody reads; what stays is swept the next time",
-	"internal/state/local: keep: os.Remove":       "a version that is too old; what stays is dropped the next time",
-	"internal/state/local: add: j.file.WriteAt":   "after a write that failed: what is not taken back is a torn line, which was never acted upon",
-	"internal/state/local: grow: j.file.Truncate": "after a write that failed: what is not taken back are zeros",
+	"internal/state/local: sweep: os.Remove":         "a file that nobody reads; what stays is swept the next time",
+	"internal/state/local: keep: os.Remove":          "a version that is too old; what stays is dropped the next time",
+	"internal/state/local: add: j.file.WriteAt":      "after a write that failed: what is not taken back is a torn line, which was never acted upon",
+	"internal/state/local: grow: j.file.Truncate":    "after a write that failed: what is not taken back are zeros",
+	"internal/cli: complete: os.Remove":              "after a write that failed: half a file is worth nothing",
+	"internal/state/postgres: prepare: conn.Exec":    "settings of the connection itself",
+	"internal/state/s3: put: s.client.PutObject":     "its callers have the points",
+	"internal/state/s3: drop: s.client.DeleteObject": "its callers have the points",
+	"internal/state/s3: swap: s.put":                 "its callers have the points",
+	"internal/state/s3: prove: s.put":                "conditions that are not met: nothing is written",
+	"internal/state/s3: sweep: s.drop":               "objects that nothing names; what stays is swept the next time",
+	"internal/state/http: once: c.http.Do":           "its callers have the points, or read",
+	"internal/state/http: forget: s.client.once":     "gives back what may never have been got",
 }
 
 // unguarded returns what to say of each durable write that lies outside of

@@ -50,7 +50,7 @@ func parse(t *testing.T) sources {
 			}
 			dir := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), filepath.Join("..", "..")+string(filepath.Separator)))
 			isApart := func(a string) bool { return dir == a || strings.HasPrefix(dir, a+"/") }
-			if slices.ContainsFunc(apart, isApart) || strings.HasSuffix(dir, "test") {
+			if slices.ContainsFunc(apart, isApart) || strings.HasSuffix(dir, "test") || strings.Contains(dir, "test/") {
 				return nil
 			}
 			if all[dir] == nil {

@@ -52,6 +52,7 @@ func (s *Salvage) IsSound() bool {
 func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
+<<<<<<< HEAD
 	s := &Salvage{Files: files}
 	var damage *ErrDamaged
 	switch errors.As(err, &damage); {
@@ -61,6 +62,9 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	case damage != nil && damage.What == "state file":
 		s.StateErr = err
 	default:
+=======
+	if !isDamage(err) {
+>>>>>>> main
 		return nil, err
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
@@ -68,7 +72,11 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
+<<<<<<< HEAD
 	if files.State == nil && s.StateErr == nil && (files.Journal != nil || s.wasSaved()) {
+=======
+	if s.StateErr == nil && files.State == nil && (files.Journal != nil || len(s.Past) > 0) {
+>>>>>>> main
 		s.StateErr = c.damaged("state file", "it is missing, but %s", s.left())
 	}
 	if !isDamage(s.StateErr) {

@@ -43,7 +43,31 @@ func (r *reading) mounts() (volumes, binds map[string]cty.Value) {
 			r.volume(volumes, label, slot, line)
 		} // else it is somebody else's, and others lists it
 	}
+	for label, slot := range r.detached() {
+		r.volume(volumes, label, slot, pve.ParseLine(r.values[slot], "volume"))
+	}
 	return volumes, binds
+}
+
+// detached finds volumes that are to go with their data and that a change which
+// was cut short has only detached so far. They are there until they are
+// destroyed; the recorded id tells them from what others left unused.
+func (r *reading) detached() map[string]string {
+	found := map[string]string{}
+	for _, label := range sortedLabels(r.prior, "volume") {
+		recorded := element(r.prior, "volume", label)
+		isWanted := r.want == cty.NilVal || !element(r.want, "volume", label).IsNull()
+		volid := resource.Text(recorded, "volid")
+		if isWanted || volid == "" || resource.Text(recorded, "on_remove") != "destroy" {
+			continue
+		}
+		for _, slot := range slots(r.values, "unused") {
+			if r.values[slot] == volid {
+				found[label] = slot
+			}
+		}
+	}
+	return found
 }
 
 // isVolumeLine tells a volume of a storage from a directory or device of the

@@ -266,3 +266,23 @@ func (l *lab) hasConfig(id, want string) {
 	}
 	require.Contains(l.t, l.config(id)[key], part)
 }
+
+// A change that is cut short between detaching a volume and destroying it
+// leaves it unused. The next one destroys it, and nothing else that is unused.
+func TestADetachedVolumeIsStillToBeDestroyed(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		made := l.create(app("web", oneVolume(values{"on_remove": str("destroy")})), 2000)
+		volume := pve.ParseLine(l.sim.World().Guests[2000].Config["mp0"], "volume").Value("volume")
+		require.NoError(t, l.sim.Edit(func(e *pvesim.Edit) {
+			e.SetConfig(2000, "mp0", "")
+			e.SetConfig(2000, "unused0", "local-lvm:somebody-elses")
+			e.SetConfig(2000, "unused1", volume)
+		}))
+		_, edits := l.change(app("web", without("volume")), made)
+		require.Equal(t, "live", effectsOf(edits))
+		config := l.sim.World().Guests[2000].Config
+		require.NotContains(t, config, "unused1")
+		require.Equal(t, "local-lvm:somebody-elses", config["unused0"])
+	})
+}

@@ -260,9 +260,11 @@ func judgeStorage(e resource.Edit, live resource.Seen) resource.Verdict {
 }
 
 // judgeWhole is for whole mount points and devices: new ones are plugged in
-// at once, removed ones stay until the container stops.
+// at once, removed ones stay until the container stops, unless they are detached
+// already.
 func judgeWhole(e resource.Edit, live resource.Seen) resource.Verdict {
-	if e.New.IsNull() && isRunning(live) {
+	isDetached := strings.HasPrefix(resource.Text(e.Old, "slot"), "unused")
+	if e.New.IsNull() && isRunning(live) && !isDetached {
 		return resource.Verdict{Effect: resource.Restart}
 	}
 	return resource.Verdict{Effect: resource.Live}

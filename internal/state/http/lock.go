@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -21,6 +22,7 @@ type lock struct {
 	own   string // stands in what was written under this lock
 
 	is     document // as it is there
+	damage error    // *state.ErrDamaged: what is there was altered
 	base   string   // checksum of the document that was there first; empty: there was none
 	etag   string   // of the document, where the server said so for certain
 	serial uint64   // the highest that was sent, or seen
@@ -36,7 +38,9 @@ type lock struct {
 var errEnded = errors.New("the lock was given back")
 
 // Lock implements state.Store. A server on which nothing was written yet has to
-// show that its lock keeps a second one out.
+// show that its lock keeps a second one out. What is no document of ours cannot
+// be locked, so that it is never written over; one that was altered can, but
+// only a Save writes there.
 func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state.Lock, error) {
 	who = who.Named()
 	info, err := newLockInfo(who)
@@ -51,15 +55,19 @@ func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state
 		return nil, nil, &state.ErrLocked{Store: s.name, Holder: held.holder(), Stays: true}
 	}
 	is, err := s.read(ctx)
-	if err == nil && is.text == nil {
+	var damage error
+	switch {
+	case err == nil && is.text == nil:
 		err = s.excludes(ctx, who)
+	case err != nil && is.document.isOurs():
+		damage, err = err, nil
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, s.release(context.WithoutCancel(ctx), info))
 	}
 	l := &lock{
-		store: s, who: who, info: info, own: info.nonce(), is: is.document, base: is.document.Proximity.Checksum,
-		etag: is.strongETag(), serial: is.document.Serial, watched: make(chan struct{}),
+		store: s, who: who, info: info, own: info.nonce(), watched: make(chan struct{}),
+		is: is.document, base: is.document.Proximity.Checksum, damage: damage, etag: is.strongETag(), serial: is.document.Serial,
 	}
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, l.cancel = context.WithCancelCause(ctx)
@@ -90,7 +98,12 @@ func (s *Store) locking(ctx context.Context, body []byte) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, s.client.unanswered("lock", err)
 	}
-	return s.client.once(context.WithoutCancel(ctx), request{what: "lock", to: s.lock, body: body, limit: s.client.limits.lock})
+	var a answer
+	err := failpoint.Around("state/http: ask for the lock", func() (err error) {
+		a, err = s.client.once(context.WithoutCancel(ctx), request{what: "lock", to: s.lock, body: body, limit: s.client.limits.lock})
+		return err
+	})
+	return a, err
 }
 
 // take tries to get the lock, and returns who holds it when it is somebody
@@ -186,7 +199,11 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 	}
 	waits := s.client.waits()
 	for {
-		a, err := s.client.once(ctx, s.unlocking(info.ID, body))
+		var a answer
+		err := failpoint.Around("state/http: give the lock back", func() (err error) {
+			a, err = s.client.once(ctx, s.unlocking(info.ID, body))
+			return err
+		})
 		switch {
 		case a.isGood():
 			return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -41,18 +42,18 @@ func (s *Store) read(ctx context.Context) (seen, error) {
 		return seen{}, s.refused("read", a)
 	}
 	d, err := decode(s.name, a.body)
-	if _, isDamaged := errors.AsType[*state.ErrDamaged](err); isDamaged {
+	if _, isDamaged := errors.AsType[*state.ErrDamaged](err); isDamaged && !d.isOurs() {
 		err = advised{err, s.wayOut()}
 	}
 	return seen{d, a.body, a.etag}, err
 }
 
-// wayOut is what helps when the document is none of ours or was altered.
+// wayOut is what helps when nothing can be read of what is there.
 func (s *Store) wayOut() string {
 	if s.isGitLab {
-		return "use another name in address for proximity alone; if the state was altered, delete its newest version in GitLab, which keeps those before: glab opentofu state delete NAME SERIAL"
+		return "use another name in address for proximity alone; where it was proximity's, delete the newest version in GitLab, which keeps those before: glab opentofu state delete NAME SERIAL"
 	}
-	return "use another address for proximity alone; if the state was altered, put back a copy from the server's backups"
+	return "use another address for proximity alone; where it was proximity's, put back a copy from the server's backups"
 }
 
 // isNone tells the two things apart that GitLab says with the same status: that
@@ -64,12 +65,20 @@ func (s *Store) isNone(a answer) bool {
 
 // Save implements state.Lock.
 func (l *lock) Save(ctx context.Context, s state.Snapshot) error {
-	return l.write(ctx, func(d document) (document, error) { return d.saved(s, time.Now()) })
+	return failpoint.Around("state/http: save", func() error {
+		return l.write(ctx, func(d document) (document, error) { return d.saved(s, time.Now()) })
+	})
 }
 
-// Append implements state.Lock.
+// Append implements state.Lock. To add to a document that was altered would
+// make it look as if it were not.
 func (l *lock) Append(ctx context.Context, line []byte) error {
-	return l.write(ctx, func(d document) (document, error) { return d.appended(line) })
+	if l.damage != nil {
+		return l.damage
+	}
+	return failpoint.Around("state/http: append to the journal", func() error {
+		return l.write(ctx, func(d document) (document, error) { return d.appended(line) })
+	})
 }
 
 // write changes the document. Each try has a serial of its own: one whose
@@ -102,7 +111,7 @@ func (l *lock) write(ctx context.Context, change func(document) (document, error
 	case isLost, isDamaged:
 		_ = l.end(err) // the watch may have said so before
 	case err == nil:
-		l.is = next
+		l.is, l.damage = next, nil
 	}
 	return err
 }

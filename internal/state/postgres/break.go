@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -37,8 +38,11 @@ func (s *Store) Break(ctx context.Context, id string) error {
 // part ends the connection of a holder, unless the lock has changed hands, and
 // waits until the server has freed the lock.
 func (s *Store) part(ctx context.Context, conn *pgx.Conn, from holding) error {
-	_, err := conn.Exec(ctx, s.sql(`select pg_terminate_backend(backend) from schema.states
-		where name = $1 and fence = $2 and backend = $3`), s.name, from.fence, from.backend)
+	err := failpoint.Around("state/postgres: end the connection of a holder", func() error {
+		_, err := conn.Exec(ctx, s.sql(`select pg_terminate_backend(backend) from schema.states
+			where name = $1 and fence = $2 and backend = $3`), s.name, from.fence, from.backend)
+		return err
+	})
 	if lacksPrivilege(err) {
 		return s.held(from, fmt.Sprintf("the role %q may not end its connection", s.user))
 	} else if err != nil {

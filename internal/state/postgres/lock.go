@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -78,7 +79,8 @@ func (s *Store) take(ctx context.Context, conn *pgxpool.Conn, who state.Who) (*l
 	l := &lock{store: s, conn: conn, done: make(chan struct{})}
 	err := s.withTables(ctx, conn.Conn(), func() error { return l.enter(ctx, who) })
 	if errors.Is(err, errNoTables) {
-		if err = s.makeLayout(ctx, conn.Conn()); err == nil {
+		err = failpoint.Around("state/postgres: make the tables", func() error { return s.makeLayout(ctx, conn.Conn()) })
+		if err == nil {
 			err = l.enter(ctx, who)
 		}
 	}
@@ -126,7 +128,9 @@ func (l *lock) enter(ctx context.Context, who state.Who) error {
 		return err
 	}
 	var before []byte
-	err = l.conn.QueryRow(ctx, l.store.sql(enterName), l.store.name, name, layoutVersion).Scan(&l.fence, &before)
+	err = failpoint.Around("state/postgres: name the holder of the lock", func() error {
+		return l.conn.QueryRow(ctx, l.store.sql(enterName), l.store.name, name, layoutVersion).Scan(&l.fence, &before)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return l.store.otherLayout(ctx, l.conn.Conn())
 	}

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -66,8 +68,12 @@ func (l *lock) Save(ctx context.Context, snap state.Snapshot) error {
 		present = []byte{}
 	}
 	return l.write(ctx, "save", len(snap.State)+len(snap.Trail), func(ctx context.Context) (int64, error) {
-		done, err := l.conn.Exec(ctx, l.store.sql(saveAll), l.store.name, l.fence, int64(snap.Serial),
-			present, lines(snap.Trail), state.KeptVersions-1)
+		var done pgconn.CommandTag
+		err := failpoint.Around("state/postgres: save", func() (err error) {
+			done, err = l.conn.Exec(ctx, l.store.sql(saveAll), l.store.name, l.fence, int64(snap.Serial),
+				present, lines(snap.Trail), state.KeptVersions-1)
+			return err
+		})
 		if err != nil || done.RowsAffected() > 0 {
 			return done.RowsAffected(), err
 		}
@@ -95,7 +101,11 @@ select name, coalesce($3, ''::bytea) from (select name from schema.states where 
 // sent nobody knows whether it is there; the lock is lost then.
 func (l *lock) Append(ctx context.Context, line []byte) error {
 	return l.write(ctx, "append", len(line), func(ctx context.Context) (int64, error) {
-		done, err := l.conn.Exec(ctx, l.store.sql(addLine), l.store.name, l.fence, line)
+		var done pgconn.CommandTag
+		err := failpoint.Around("state/postgres: append to the journal", func() (err error) {
+			done, err = l.conn.Exec(ctx, l.store.sql(addLine), l.store.name, l.fence, line)
+			return err
+		})
 		return done.RowsAffected(), err
 	})
 }
@@ -166,7 +176,10 @@ func (l *lock) Unlock() error {
 // giveBack takes the name away before the lock, so that a name that stays is
 // of one that died.
 func (l *lock) giveBack(ctx context.Context) error {
-	_, err := l.conn.Exec(ctx, l.store.sql(`update schema.states set holder = null, backend = null where `+mine), l.store.name, l.fence)
+	err := failpoint.Around("state/postgres: forget the holder of the lock", func() error {
+		_, err := l.conn.Exec(ctx, l.store.sql(`update schema.states set holder = null, backend = null where `+mine), l.store.name, l.fence)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -56,7 +57,11 @@ func (s *Store) acquire(ctx context.Context, by holding) (placed, error) {
 		}
 		next := at.head
 		next.Lock = &by
-		if at, err = s.swap(ctx, at, next, nobody); !errors.Is(err, errChanged) {
+		err = failpoint.Around("state/s3: take the lock", func() (err error) {
+			at, err = s.swap(ctx, at, next, nobody)
+			return err
+		})
+		if !errors.Is(err, errChanged) {
 			return at, err
 		}
 	}
@@ -68,15 +73,22 @@ func (l *lock) Note() string { return "" }
 
 // Append implements state.Lock.
 func (l *lock) Append(ctx context.Context, line []byte) error {
-	return l.write(ctx, func(h *head) (err error) {
-		h.Journal, err = l.store.grow(ctx, journalKind, h.Journal, line)
-		return err
+	return failpoint.Around("state/s3: append to the journal", func() error {
+		return l.write(ctx, func(h *head) (err error) {
+			h.Journal, err = l.store.grow(ctx, journalKind, h.Journal, line)
+			return err
+		})
 	})
 }
 
 // Save implements state.Lock.
 func (l *lock) Save(ctx context.Context, snap state.Snapshot) error {
-	return l.write(ctx, func(h *head) error {
+	return failpoint.Around("state/s3: save", func() error { return l.write(ctx, l.saving(ctx, snap)) })
+}
+
+// saving changes a head as a Save has to.
+func (l *lock) saving(ctx context.Context, snap state.Snapshot) func(*head) error {
+	return func(h *head) error {
 		file, err := l.store.keep(ctx, fmt.Sprintf("%s%020d", stateKind, snap.Serial), snap.State)
 		if err != nil {
 			return err
@@ -86,7 +98,7 @@ func (l *lock) Save(ctx context.Context, snap state.Snapshot) error {
 		h.Journal = lines{}
 		h.Trail, err = l.store.grow(ctx, trailKind, h.Trail, snap.Trail)
 		return err
-	})
+	}
 }
 
 // write replaces the head by one that change has changed, and removes what it
@@ -106,9 +118,13 @@ func (l *lock) write(ctx context.Context, change func(*head) error) error {
 	} else if err != nil {
 		return err
 	}
-	l.store.drop(ctx, without(l.at.head, at.head))
+	dropped := without(l.at.head, at.head)
+	err = failpoint.Around("state/s3: drop what the head no longer names", func() error {
+		l.store.drop(ctx, dropped)
+		return nil
+	})
 	l.at = at
-	return nil
+	return err
 }
 
 // without lists the objects that one head names and another does not.
@@ -138,7 +154,10 @@ func (l *lock) Unlock() error {
 	}
 	free := l.at.head
 	free.Lock = nil
-	_, err := l.store.swap(context.Background(), l.at, free, l.at.head.Lock.Token)
+	err := failpoint.Around("state/s3: give the lock back", func() error {
+		_, err := l.store.swap(context.Background(), l.at, free, l.at.head.Lock.Token)
+		return err
+	})
 	l.end(errEnded)
 	if errors.Is(err, errChanged) {
 		return l.store.lost()
@@ -163,7 +182,11 @@ func (s *Store) Break(ctx context.Context, id string) error {
 		}
 		free := at.head
 		free.Lock = nil
-		if _, err = s.swap(ctx, at, free, nobody); !errors.Is(err, errChanged) {
+		err = failpoint.Around("state/s3: break the lock", func() error {
+			_, err := s.swap(ctx, at, free, nobody)
+			return err
+		})
+		if !errors.Is(err, errChanged) {
 			return s.named(err)
 		}
 	}

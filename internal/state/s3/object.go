@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/proximity-cli/proximity/internal/failpoint"
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
@@ -21,7 +22,10 @@ func (s *Store) dir() string { return s.config.Key + ".d/" }
 // keep writes data under a name of its own that begins with kind.
 func (s *Store) keep(ctx context.Context, kind string, data []byte) (object, error) {
 	o := object{Name: kind + "-" + unique(), Size: int64(len(data)), Sum: sum(data)}
-	_, err := s.put(ctx, s.dir()+o.Name, data, always)
+	err := failpoint.Around("state/s3: write an object beside the head", func() error {
+		_, err := s.put(ctx, s.dir()+o.Name, data, always)
+		return err
+	})
 	return o, err
 }
 
