@@ -52,19 +52,16 @@ func (s *Salvage) IsSound() bool {
 func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
-<<<<<<< HEAD
 	s := &Salvage{Files: files}
 	var damage *ErrDamaged
 	switch errors.As(err, &damage); {
 	case err == nil:
+	case damage != nil && damage.What == "trail": // it is read by itself
 	case damage != nil && damage.What == "journal":
 		s.JournalErr = err
 	case damage != nil && damage.What == "state file":
 		s.StateErr = err
 	default:
-=======
-	if !isDamage(err) {
->>>>>>> main
 		return nil, err
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
@@ -72,11 +69,7 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
-<<<<<<< HEAD
 	if files.State == nil && s.StateErr == nil && (files.Journal != nil || s.wasSaved()) {
-=======
-	if s.StateErr == nil && files.State == nil && (files.Journal != nil || len(s.Past) > 0) {
->>>>>>> main
 		s.StateErr = c.damaged("state file", "it is missing, but %s", s.left())
 	}
 	if !isDamage(s.StateErr) {
