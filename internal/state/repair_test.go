@@ -315,7 +315,7 @@ func TestExamineFindsATrailThatWasChanged(t *testing.T) {
 	x, err = state.Examine(t.Context(), &forged{store}, options)
 	require.NoError(t, err)
 	require.ErrorContains(t, x.TrailErr, "line 1: it was changed")
-	require.False(t, x.TrailStuck)
+	require.NoError(t, x.LastErr, "saves go on")
 }
 
 // forged is a store whose trail somebody has changed in its first line.
@@ -324,4 +324,36 @@ type forged struct{ *statetest.Memory }
 func (f *forged) Trail(ctx context.Context) ([]byte, error) {
 	data, err := f.Memory.Trail(ctx)
 	return bytes.Replace(data, []byte(`"done"`), []byte(`"fail"`), 1), err
+}
+
+// TestATrailWhoseLastLineIsDamagedHoldsUpNoRepair: no run begins, since it could
+// record nothing, until what comes next begins a trail of its own.
+func TestATrailWhoseLastLineIsDamagedHoldsUpNoRepair(t *testing.T) {
+	memory := written(t)
+	require.NoError(t, replaced(t, memory, "one"))
+	store := &stuck{memory}
+	_, _, err := state.Open(t.Context(), store, state.Who{}, options)
+	require.EqualError(t, err, "memory: trail: its last line is not as it was written")
+	x, err := state.Examine(t.Context(), store, options)
+	require.NoError(t, err)
+	require.Error(t, x.LastErr)
+	require.False(t, x.IsSound())
+
+	got := restored(t, store)
+	require.Len(t, got.Objects, 2)
+	_, s, err := state.Open(t.Context(), store, state.Who{}, options)
+	require.NoError(t, err)
+	require.NoError(t, s.Close(t.Context()))
+}
+
+// stuck is a store of whose trail somebody has changed the last line, until
+// another comes.
+type stuck struct{ *statetest.Memory }
+
+func (s *stuck) Load(ctx context.Context) (state.Files, error) {
+	f, err := s.Memory.Load(ctx)
+	if bytes.Contains(f.Last, []byte(`"one"`)) {
+		f.Last = bytes.Replace(f.Last, []byte(`"one"`), []byte(`"two"`), 1)
+	}
+	return f, err
 }

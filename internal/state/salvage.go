@@ -27,9 +27,11 @@ type Salvage struct {
 	// Serial is the highest that anything here speaks of.
 	Serial  uint64
 	Lineage string // as far as anything tells; may be empty
-	// StateErr and JournalErr are *ErrDamaged or nil.
-	StateErr, JournalErr error
-	Lost                 int // lines of the journal that cannot be read
+	// StateErr, JournalErr and LastErr, of the last line of the trail, are
+	// *ErrDamaged or nil. While one of them is there nothing can be saved but by
+	// Replace.
+	StateErr, JournalErr, LastErr error
+	Lost                          int // lines of the journal that cannot be read
 
 	box   Box
 	ended []placed
@@ -43,7 +45,7 @@ func (s *Salvage) IsEmpty() bool {
 
 // IsSound reports whether nothing is damaged, and the state goes on here.
 func (s *Salvage) IsSound() bool {
-	return s.StateErr == nil && s.JournalErr == nil && (s.State == nil || s.State.Moved == "")
+	return s.StateErr == nil && s.JournalErr == nil && s.LastErr == nil && (s.State == nil || s.State.Moved == "")
 }
 
 // Salvaged reads what can be read, without locking. The error is of a store
@@ -56,7 +58,8 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	var damage *ErrDamaged
 	switch errors.As(err, &damage); {
 	case err == nil:
-	case damage != nil && damage.What == "trail": // it is read by itself
+	case damage != nil && damage.What == "trail":
+		s.LastErr = err
 	case damage != nil && damage.What == "journal":
 		s.JournalErr = err
 	case damage != nil && damage.What == "state file":
@@ -83,6 +86,11 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	}
 	s.readJournal(c)
 	s.sum()
+	if end, err := c.lastOf(files.Last); err != nil {
+		s.LastErr, s.Files.Last = err, nil // what comes now begins a trail of its own
+	} else {
+		s.Serial = max(s.Serial, end.Serial)
+	}
 	return s, nil
 }
 
@@ -170,10 +178,6 @@ func (s *Salvage) sum() {
 	}
 	if s.State != nil {
 		s.Lineage = s.State.Lineage
-	}
-	var last trailLine
-	if s.Files.Last != nil && strict(s.Files.Last, &last) == nil && last.Hash == last.sum() {
-		s.Serial = max(s.Serial, last.Serial)
 	}
 }
 

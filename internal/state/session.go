@@ -119,6 +119,9 @@ func (s *Session) take(ctx context.Context, store Store, o Options) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.codec.lastOf(l.last); err != nil {
+		return err // nothing could be saved
+	}
 	s.state, s.journaled, s.ended, s.line, s.last = l.state, l.journaled, l.ended, l.line, l.last
 	for _, i := range s.state.Open {
 		s.seq = max(s.seq, i.Seq)
