@@ -103,7 +103,10 @@ func tlsConfig(c Config) (*tls.Config, error) {
 // server could send them back: what requests are signed with, and what the query
 // of the address holds.
 func hiding(who credentials, query url.Values) *strings.Replacer {
-	secrets := []string{who.username + ":" + who.password, who.password, who.token}
+	secrets := []string{who.password, who.token}
+	if who.password != "" {
+		secrets = append(secrets, who.username+":"+who.password)
+	}
 	for _, values := range query {
 		secrets = append(secrets, values...)
 	}

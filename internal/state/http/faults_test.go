@@ -1,8 +1,8 @@
 package httpstore_test
 
 import (
+	"bytes"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -285,7 +285,8 @@ func TestWhatIsTooLargeIsNeitherReadNorSent(t *testing.T) {
 func TestFiftyMegabytesOfState(t *testing.T) {
 	server, store := startGitLab(t)
 	_, lock := hold(t, store, "ann")
-	big := []byte(hex.EncodeToString(noise(25 << 20)))
+	big := bytes.Repeat(estate(3000, 1), 120)
+	require.Greater(t, len(big), 50<<20)
 	happen(server, "POST", "/home", 1, cutUpload)
 	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 1, State: big}))
 	require.NoError(t, lock.Append(t.Context(), []byte("one\n")))

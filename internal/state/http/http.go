@@ -3,8 +3,9 @@
 //
 // The protocol knows one document that is read and written as a whole, and one
 // lock. So the state, its journal, its last versions and its trail are one
-// document, which every write sends anew: an append costs what the whole
-// document costs, though not the state, which is not packed again.
+// document, which every write sends anew: an append costs the way of the whole
+// document, though the state in it is not packed again. GitLab keeps each as a
+// version of its own, for good.
 //
 // GitLab refuses a write of who does not hold the lock, and one whose serial it
 // has already. For servers that do not, the lock is asked for before each
