@@ -141,8 +141,8 @@ func checkVersions(x *state.Examination) []finding {
 	for _, p := range x.Past {
 		if p.Err != nil {
 			bad = append(bad, finding{
-				part: fmt.Sprintf("version %d", p.Serial), wrong: true, text: why(p.Err), lost: "this version",
-				hint: fmt.Sprintf("nothing: it goes away by itself after %d more saves", state.KeptVersions),
+				part: fmt.Sprintf("version %d", p.Serial), wrong: true, text: why(p.Err),
+				lost: "this version; there is nothing to type, later saves take its place",
 			})
 		}
 	}

@@ -149,7 +149,7 @@ func (e *engine) forget(list []addr.Addr) error {
 		}
 		if !e.json {
 			for _, o := range objects {
-				if err := e.print(fmt.Sprintf("%s is to be forgotten; %s stays as it is.\n", o.Addr, thing(o))); err != nil {
+				if err := e.print(fmt.Sprintf("%s is to be forgotten; %s.\n", o.Addr, remains(o))); err != nil {
 					return err
 				}
 			}
@@ -160,7 +160,7 @@ func (e *engine) forget(list []addr.Addr) error {
 		err = session.EditEach(context.WithoutCancel(ctx), func(st *state.State) (entries []state.Entry, err error) {
 			_, err = st.Forget(list)
 			for _, o := range objects {
-				entries = append(entries, edited("rm", o, o.Addr, "forgotten; it stays on the host"))
+				entries = append(entries, edited("rm", o, o.Addr, "forgotten; "+remains(o)))
 			}
 			return entries, err
 		})
@@ -175,6 +175,9 @@ func (e *engine) tellForgotten(serial uint64, objects []resource.Object) error {
 	var d state.Difference
 	for _, o := range objects {
 		d.Removed = append(d.Removed, o.Addr)
+		if o.Host == resource.NoHost {
+			continue
+		}
 		back := "put its block back"
 		if o.Addr.Kind == "app" {
 			back += fmt.Sprintf(", or proximity adopt %s/%s %s", o.Host, o.ID, pasted(o.Addr.String()))
@@ -183,6 +186,14 @@ func (e *engine) tellForgotten(serial uint64, objects []resource.Object) error {
 	}
 	e.say("While a block of that address is in the configuration, the next plan takes it over again.")
 	return e.tellChange(change{"rm", serial, d}, fmt.Sprintf("Forgotten: %s.", join(d.Removed, 12)))
+}
+
+// remains says what is left of an object that state forgets.
+func remains(o resource.Object) string {
+	if o.Host == resource.NoHost {
+		return "it was nowhere else, and is lost"
+	}
+	return thing(o) + " stays as it is"
 }
 
 // thing names an object as it is on its host.

@@ -92,10 +92,13 @@ func noVersion(serial uint64, all []state.Past) error {
 }
 
 func (e *engine) showRestore(there *state.Salvage, p state.Past, d state.Difference) error {
-	for _, err := range []error{there.StateErr, there.JournalErr} {
+	for _, err := range []error{there.StateErr, there.JournalErr, there.LastErr} {
 		if err != nil {
 			e.say(err.Error())
 		}
+	}
+	if there.State != nil && there.State.Moved != "" {
+		e.say("this state was moved to " + there.State.Moved + ": bring it back here only when nobody goes on there")
 	}
 	if e.json {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/proximity-cli/proximity/internal/addr"
+	"github.com/proximity-cli/proximity/internal/resource"
 	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/state/statetest"
 )
@@ -98,5 +99,18 @@ func TestWordsThatArePasted(t *testing.T) {
 		"app.web": "app.web", `app.web["blue"]`: `'app.web["blue"]'`, "it's": `'it'\''s'`, "": "''", "a b": "'a b'",
 	} {
 		require.Equal(t, want, pasted(word))
+	}
+}
+
+func TestWhatRemainsOfWhatIsForgotten(t *testing.T) {
+	for _, c := range []struct {
+		object resource.Object
+		want   string
+	}{
+		{resource.Object{Addr: addr.New("app", "web"), Host: "lab", ID: "2000"}, `container 2000 on host "lab" stays as it is`},
+		{resource.Object{Addr: addr.New("backup_policy", "b"), Host: "lab", ID: "job"}, `job on host "lab" stays as it is`},
+		{resource.Object{Addr: addr.New("secret", "s"), Host: resource.NoHost}, "it was nowhere else, and is lost"},
+	} {
+		require.Equal(t, c.want, remains(c.object))
 	}
 }

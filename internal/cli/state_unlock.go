@@ -52,13 +52,17 @@ func (e *engine) showHolder() error {
 	if !isHeld {
 		return e.print(fmt.Sprintf("Nobody holds the lock of %s.\n", e.store))
 	}
-	if err := e.print(fmt.Sprintf("%s is locked by %s, for %s.\n", e.store, who, ui.Age(time.Since(who.Since)))); err != nil {
+	if err := e.printHolder(who); err != nil {
 		return err
 	}
 	if who.ID != "" {
 		e.say("When you are sure that this does not run any more: proximity state unlock " + pasted(who.ID))
 	}
 	return nil
+}
+
+func (e *engine) printHolder(who state.Who) error {
+	return e.print(ui.Clean(fmt.Sprintf("%s is locked by %s, for %s.", e.store, who, ui.Age(time.Since(who.Since)))) + "\n")
 }
 
 func (e *engine) unlock(id string) error {
@@ -70,7 +74,7 @@ func (e *engine) unlock(id string) error {
 		return unbroken(&state.ErrOther{Store: e.store.String(), ID: id, Holder: who})
 	}
 	if !e.json {
-		if err := e.print(fmt.Sprintf("%s is locked by %s, for %s.\n", e.store, who, ui.Age(time.Since(who.Since)))); err != nil {
+		if err := e.printHolder(who); err != nil {
 			return err
 		}
 	}
