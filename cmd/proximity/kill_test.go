@@ -174,7 +174,7 @@ func (v *victim) recorded() (*state.State, error) {
 // later reads the files of the state, which never go back.
 func (v *victim) later() error {
 	now, err := v.read(v.toll)
-	err = errors.Join(err, now.notBefore(v.state, v.toll))
+	err = errors.Join(err, now.notBefore(v.state, v.toll), now.remembers(v.toll))
 	v.state = now
 	return err
 }
