@@ -107,7 +107,7 @@ func watched(ts *testscript.TestScript, _ bool, args []string) {
 // ends, each once.
 func listProcesses(ctx context.Context) string {
 	lines := map[string]bool{}
-	for tick := time.NewTicker(5 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+	for tick := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; <-tick.C {
 		all, _ := filepath.Glob("/proc/[0-9]*/cmdline") // elsewhere there is no such file
 		for _, path := range all {
 			line, _ := os.ReadFile(path) // it may have ended

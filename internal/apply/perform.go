@@ -142,8 +142,10 @@ func (r *run) recorded(ctx context.Context, s plan.Step, c *plan.Change, job pro
 	if err != nil {
 		return err
 	}
-	job.Report = r.reporter(durable, s, seq)
+	hidden := secretsOf(&kind.Schema, job.Want.Want)
+	job.Report = r.reporter(durable, s, seq, hidden)
 	made, err := guarded(ctx, job, do)
+	err = hidden.scrub(err)
 	if err != nil && made.ID == "" {
 		if isCertain(err) {
 			return errors.Join(err, r.Session.Failed(durable, seq, c.Addr, nil, err))
@@ -224,7 +226,7 @@ func (r *run) drop(ctx context.Context, provider providers.Provider, s plan.Step
 		return err
 	}
 	job := providers.Job{
-		Addr: o.Addr, ID: o.ID, Prior: o, Digest: c.Seen.Digest, Report: r.reporter(durable, s, seq),
+		Addr: o.Addr, ID: o.ID, Prior: o, Digest: c.Seen.Digest, Report: r.reporter(durable, s, seq, nil),
 		Marker: resource.Marker{Lineage: r.plan.Base.Lineage, Addr: o.Addr, Nonce: o.Nonce},
 	}
 	_, err = guarded(ctx, job, func(ctx context.Context, job providers.Job) (resource.Object, error) {
@@ -290,14 +292,14 @@ type reporter struct {
 
 // reporter returns the reporter of one step. The context outlives an
 // interrupt: a task must be recorded even then.
-func (r *run) reporter(durable context.Context, s plan.Step, seq uint64) *reporter {
+func (r *run) reporter(durable context.Context, s plan.Step, seq uint64, hidden secrets) *reporter {
 	var said sync.Map // warnings: the tasks of one step often repeat each other's
 	return &reporter{
 		task: func(id string) error { return r.Session.Task(durable, seq, id) },
-		say:  func(text string) { r.tell(Progress{s, text}, nil) },
+		say:  func(text string) { r.tell(Progress{s, hidden.hide(text)}, nil) },
 		warn: func(text string) {
 			if _, again := said.LoadOrStore(text, true); !again {
-				r.tell(Warned{s, text}, nil)
+				r.tell(Warned{s, hidden.hide(text)}, nil)
 			}
 		},
 	}

@@ -102,6 +102,7 @@ func withHint(err error) error {
 		newer   *state.ErrNewer
 		sealed  *state.ErrSealed
 		moved   *state.ErrMoved
+		own     ui.Hinter
 	)
 	switch {
 	case errors.As(err, &several):
@@ -110,6 +111,8 @@ func withHint(err error) error {
 			all = multierror.Append(all, withHint(one))
 		}
 		return all
+	case errors.As(err, &own):
+		return err // where it arose more is known
 	case errors.As(err, &damaged):
 		return hinted{err, "proximity state doctor   (tells what is left of it and how to get it back; nothing was changed)"}
 	case errors.As(err, &moved):

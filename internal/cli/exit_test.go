@@ -59,6 +59,13 @@ func TestErrorsOfHostsSayWhatToDo(t *testing.T) {
 }
 
 // TestALockThatStaysIsToldHowToBreak: nobody but a person can free it.
+// TestAHintOfTheStoreIsKept: it knows more than can be said of damage as such.
+func TestAHintOfTheStoreIsKept(t *testing.T) {
+	foreign := hinted{&state.ErrDamaged{Store: "s", What: "state file", Why: "foreign"}, "use another address"}
+	_, cause := outcome(fmt.Errorf("read: %w", foreign))
+	require.Contains(t, ui.Error(cause, nil, ui.Style{}), "hint: use another address")
+}
+
 func TestALockThatStaysIsToldHowToBreak(t *testing.T) {
 	held := state.Who{ID: "5f0c", User: "kim", Host: "desk", Since: time.Now().Add(-3 * time.Hour)}
 	for name, c := range map[string]struct {

@@ -46,7 +46,7 @@ func (e *engine) diagnose() error {
 	}
 	checks := []finding{checkState(x), checkJournal(x)}
 	checks = append(checks, checkVersions(x)...)
-	checks = append(checks, checkTrail(x, e.store.String()), checkLock(x))
+	checks = append(checks, checkTrail(x), checkLock(x))
 	checks = append(checks, checkFiles(x)...)
 	checks = append(checks, e.checkErrored(x)...)
 	isWrong := false
@@ -78,7 +78,10 @@ func checkState(x *state.Examination) finding {
 		return c
 	}
 	c.wrong, c.text = true, why(x.StateErr)
+	var hinter ui.Hinter
 	switch {
+	case best == nil && errors.As(x.StateErr, &hinter): // the store knows better
+		c.lost, c.hint = "all that it recorded, as far as the store can tell", hinter.Hint()
 	case best == nil:
 		c.lost = "all that it recorded, since no version can be read either"
 		c.hint = "from a backup: proximity state push FILE --force\n" +
@@ -149,7 +152,7 @@ func checkVersions(x *state.Examination) []finding {
 	return bad
 }
 
-func checkTrail(x *state.Examination, store string) finding {
+func checkTrail(x *state.Examination) finding {
 	c := finding{part: "trail", text: "sound: " + ui.Plural(x.Entries, "line")}
 	if x.TrailErr == nil {
 		return c
@@ -160,10 +163,9 @@ func checkTrail(x *state.Examination, store string) finding {
 		c.text = fmt.Sprintf("line %d: %s", tampered.Line, tampered.Why)
 	}
 	c.lost = "the proof that nobody changed what it tells from that line on"
-	if x.TrailStuck {
-		path := strings.TrimSuffix(store, ".json") + ".trail"
-		c.text += "; nothing can be saved while it is so"
-		c.hint = fmt.Sprintf("keep it elsewhere, and let a new one begin: mv %s %s", pasted(path), pasted(path+".damaged"))
+	if best := x.Best(); x.LastErr != nil && best != nil {
+		c.text += "; no run begins while its last line is so"
+		c.hint = fmt.Sprintf("proximity state restore %d   (what comes then begins a trail of its own behind it)", best.Serial)
 	}
 	return c
 }

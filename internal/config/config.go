@@ -48,7 +48,7 @@ type Options struct {
 	// functions that are nil find nothing.
 	Keys KeyChecks
 
-	settings *hcl.Block // that stands in for the proximity block of the files; nil: none
+	instead hcl.Body // has a proximity block that counts instead of that of the files; nil: none
 }
 
 // Config is an evaluated configuration. It does not change any more and is

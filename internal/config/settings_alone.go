@@ -36,12 +36,9 @@ func LoadSettings(o Options) (*Config, diag.List) {
 // again when the settings cannot be told.
 func (w *world) loadSettings() *Config {
 	c := &Config{world: w, Hosts: map[string]*Host{}}
-	w.settings = w.o.settings
-	if names, err := w.dir.configuration(); err == nil && len(names) == 0 {
-		c.Settings = w.evaluateSettings()
-		return c
+	if names, err := w.dir.configuration(); err != nil || len(names) > 0 {
+		w.parse()
 	}
-	w.parse()
 	aside := w.problems
 	w.problems = nil
 	w.declareForSettings()
@@ -75,11 +72,35 @@ func (w *world) declareForSettings() {
 	for _, body := range w.bodies {
 		content, _, _ := body.PartialContent(schema) // what else is there, or wrong, is not asked for
 		for _, b := range content.Blocks {
-			switch {
-			case b.Type != "proximity" || w.settings == nil:
-				w.declareBlock(b)
-			case w.o.settings == nil:
+			if b.Type == "proximity" && w.settings != nil {
 				w.say(declaredTwice(b.DefRange, w.settings.DefRange, "proximity"))
+				continue
+			}
+			w.declareBlock(b)
+		}
+	}
+	if w.o.instead != nil {
+		w.declareInstead(schema)
+	}
+}
+
+// declareInstead takes the proximity block of another file, and of what that
+// declares beside it all that the directory does not.
+func (w *world) declareInstead(schema *hcl.BodySchema) {
+	content, _, _ := w.o.instead.PartialContent(schema)
+	w.problems, w.settings = nil, &hcl.Block{Type: "proximity", Body: w.o.instead}
+	for _, b := range content.Blocks {
+		switch {
+		case b.Type == "proximity":
+			w.settings = b
+		case b.Type == "variable" && w.variables[b.Labels[0]] == nil:
+			w.declareBlock(b)
+		case b.Type == "locals":
+			attrs, _ := b.Body.JustAttributes()
+			for name, attr := range attrs {
+				if w.locals[name] == nil {
+					w.locals[name] = &local{at: attr.NameRange, source: attr.Expr}
+				}
 			}
 		}
 	}
@@ -87,8 +108,8 @@ func (w *world) declareForSettings() {
 
 // LoadSettingsOf is LoadSettings with the block of another file: one that has a
 // proximity block, or right away what stands in one. It is read by
-// Options.ReadFile and may use the directory's variables and locals; what else
-// is in it does not count.
+// Options.ReadFile and may use variables and locals of the directory and of its
+// own; what else is in it does not count.
 func LoadSettingsOf(o Options, name string) (*Config, diag.List) {
 	o = o.complete()
 	content, err := o.ReadFile(name)
@@ -99,11 +120,6 @@ func LoadSettingsOf(o Options, name string) (*Config, diag.List) {
 	if file == nil || problems.HasErrors() {
 		return nil, problems
 	}
-	body := file.Body
-	found, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "proximity"}}})
-	if len(found.Blocks) == 1 {
-		body = found.Blocks[0].Body
-	}
-	o.settings = &hcl.Block{Type: "proximity", Body: body}
+	o.instead = file.Body
 	return LoadSettings(o)
 }

@@ -79,3 +79,36 @@ func TestSettingsThatCannotBeToldAreNotGuessed(t *testing.T) {
 		})
 	}
 }
+
+// TestSettingsOfAnotherFile is where a state comes from that goes elsewhere.
+func TestSettingsOfAnotherFile(t *testing.T) {
+	now := `proximity {
+  state "local" {}
+}
+variable "team" { default = "now" }
+`
+	cases := []struct{ name, before, bucket, fails string }{
+		{"a whole configuration", "locals { b = \"old\" }\nproximity {\n  state \"s3\" { bucket = local.b }\n}\napp \"x\" { nonsense = 1 }", "old", ""},
+		{"just the block", `state "s3" { bucket = "old" }`, "old", ""},
+		{"a variable of the directory", `state "s3" { bucket = var.team }`, "now", ""},
+		{"one that both have", "variable \"team\" {}\nproximity {\n  state \"s3\" { bucket = var.team }\n}", "now", ""},
+		{"one of its own", "variable \"own\" { default = \"old\" }\nproximity {\n  state \"s3\" { bucket = var.own }\n}", "old", ""},
+		{"no HCL", `state "s3" {`, "", "before.hcl:1"},
+		{"something else", `states {}`, "", "states"},
+		{"an unknown name", `state "s3" { bucket = var.none }`, "", "var.none is not declared"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			o := options("main.hcl", now)
+			o.ReadFile = func(string) ([]byte, error) { return []byte(c.before), nil }
+			config, problems := LoadSettingsOf(o, "before.hcl")
+			if c.fails != "" {
+				require.Contains(t, told(problems), c.fails)
+				return
+			}
+			require.Empty(t, told(problems))
+			require.Equal(t, "s3", config.Settings.State.Type)
+			require.Equal(t, cty.StringVal(c.bucket), config.Settings.State.Attributes["bucket"])
+		})
+	}
+}

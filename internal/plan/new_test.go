@@ -284,6 +284,20 @@ func TestAdopt(t *testing.T) {
 	require.Equal(t, []string{"< x 102", "+ y 100"}, show(s.plan()), "what is there needs no new ID")
 }
 
+// A marker that names its guest by an earlier address is written anew, by
+// whatever change there is, or else by one of its own.
+func TestAMarkerWithAnotherAddressIsAChange(t *testing.T) {
+	label := set{"label": cty.StringVal("a")}
+	s := newScene().has("x", "102", label).wants("x", label)
+	seen := s.Seen[at("x")]
+	seen.Renamed = true
+	s.Seen[at("x")] = seen
+	require.Equal(t, []string{"~ x 102: its marker on the host gets its new address"}, show(s.plan()))
+	require.Equal(t, []string{"~ x 102"}, show(s.wants("x", set{"label": cty.StringVal("b")}).plan()))
+	delete(s.Prior.Objects, at("x"))
+	require.Equal(t, []string{"< x 102"}, show(s.plan()))
+}
+
 // An address that has a guest already gets no second one: the plan of an
 // adoption says so instead of what else it would do.
 func TestAdoptIsNotForWhatIsRecorded(t *testing.T) {

@@ -1,19 +1,19 @@
 package state
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Examination is all that can be told of a store without changing it.
 type Examination struct {
 	*Salvage
-	Entries  int   // lines of the trail that can be read
-	TrailErr error // *ErrTampered, or of reading it
-	// TrailStuck says that the last line of the trail is damaged: nothing can be
-	// saved until it is out of the way.
-	TrailStuck bool
-	Holder     Who
-	Held       bool
-	HolderErr  error
-	Disorders  []Disorder
+	Entries   int   // lines of the trail that can be read
+	TrailErr  error // *ErrTampered, or of reading it
+	Holder    Who
+	Held      bool
+	HolderErr error
+	Disorders []Disorder
 }
 
 // Disorder is something wrong with a place where things are kept, and not with
@@ -36,9 +36,9 @@ func Examine(ctx context.Context, store Store, o Options) (*Examination, error) 
 		return nil, err
 	}
 	x := &Examination{Salvage: there}
-	trail, err := store.Trail(ctx)
-	if err != nil {
-		return nil, err
+	trail, damage := store.Trail(ctx)
+	if !isDamage(damage) {
+		return nil, damage
 	}
 	var end trailEnd
 	if there.State != nil {
@@ -46,11 +46,7 @@ func Examine(ctx context.Context, store Store, o Options) (*Examination, error) 
 	}
 	c := codec{store: store.String(), kinds: o.Kinds, box: there.box}
 	entries, err := c.decodeTrail(trail, end)
-	x.Entries, x.TrailErr = len(entries), err
-	if there.Files.Last != nil {
-		_, _, err = c.decodeTrailLine(append(there.Files.Last, '\n'))
-		x.TrailStuck = err != nil
-	}
+	x.Entries, x.TrailErr = len(entries), errors.Join(damage, err)
 	x.Holder, x.Held, x.HolderErr = Holder(ctx, store)
 	if inspector, ok := store.(Inspector); ok {
 		x.Disorders, err = inspector.Inspect(ctx)

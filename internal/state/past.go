@@ -47,6 +47,17 @@ func readPast(name string, v Version, o Options) Past {
 	return p
 }
 
+// refuseLost is *ErrDamaged for a state file that is missing where states were
+// saved. A first one that is only a version comes of a process that died before
+// it had done anything.
+func (c codec) refuseLost(ctx context.Context, store Store) error {
+	kept, err := store.Versions(ctx)
+	if err == nil && len(kept) > 0 && kept[0].Serial > 1 {
+		err = c.damaged("state file", "it is missing, but versions of it are there")
+	}
+	return err
+}
+
 // Difference is how one state differs from another, by address, sorted.
 type Difference struct{ Added, Removed, Changed []addr.Addr }
 

@@ -120,6 +120,59 @@ func TestSerialsNeverGoBack(t *testing.T) {
 	require.Equal(t, before.Serial+1, after.Serial)
 }
 
+// TestAVersionMayBeAheadOfTheStateFile: a process died between the two.
+func TestAVersionMayBeAheadOfTheStateFile(t *testing.T) {
+	store := written(t)
+	before := files(t, store)
+	require.NoError(t, replaced(t, store, "again"))
+	_, s, there, err := state.Repair(t.Context(), &behind{store, before}, state.Who{}, options)
+	require.NoError(t, err)
+	require.Equal(t, uint64(2), there.Serial)
+	require.NoError(t, s.Replace(t.Context(), state.Entry{Action: "restore"}, there.State))
+	require.Equal(t, uint64(3), s.State().Serial)
+}
+
+// behind is a store whose files are older than its versions.
+type behind struct {
+	*statetest.Memory
+	files state.Files
+}
+
+func (b *behind) Load(context.Context) (state.Files, error) { return b.files, nil }
+
+// TestAStepThatWasOpenThenIsLookedAtAgain: its number may have come again since.
+func TestAStepThatWasOpenThenIsLookedAtAgain(t *testing.T) {
+	store := written(t)
+	_, s, err := state.Open(t.Context(), store, state.Who{}, options) // saves serial 2 with c open
+	require.NoError(t, err)
+	c, made := s.State().Open[0], thing("c", "there")
+	require.NoError(t, s.Done(t.Context(), c.Seq, c.Addr, &made))
+	require.NoError(t, s.Close(t.Context()))
+	_, s, err = state.Open(t.Context(), store, state.Who{}, options)
+	require.NoError(t, err)
+	var seq uint64
+	for seq < c.Seq {
+		require.NoError(t, err)
+		if seq > 0 {
+			require.NoError(t, s.Failed(t.Context(), seq, addr.New("thing", "d"), nil, errors.New("no")))
+		}
+		seq, err = s.Begin(t.Context(), intent("d"))
+	}
+	require.NoError(t, err)
+	store.Kill(false)
+
+	there, err := state.Salvaged(t.Context(), store, options)
+	require.NoError(t, err)
+	next, err := there.Restored(*there.Find(2))
+	require.NoError(t, err)
+	require.Len(t, next.Objects, 2)
+	require.Len(t, next.Open, 2)
+	require.Equal(t, seq, next.Open[0].Seq)
+	require.Equal(t, "d", next.Open[0].Addr.Name)
+	require.Equal(t, "c", next.Open[1].Addr.Name)
+	require.Greater(t, next.Open[1].Seq, seq)
+}
+
 // replaced writes the present state again.
 func replaced(t *testing.T, store state.Store, why string) error {
 	_, s, there, err := state.Repair(t.Context(), store, state.Who{}, options)
@@ -262,7 +315,7 @@ func TestExamineFindsATrailThatWasChanged(t *testing.T) {
 	x, err = state.Examine(t.Context(), &forged{store}, options)
 	require.NoError(t, err)
 	require.ErrorContains(t, x.TrailErr, "line 1: it was changed")
-	require.False(t, x.TrailStuck)
+	require.NoError(t, x.LastErr, "saves go on")
 }
 
 // forged is a store whose trail somebody has changed in its first line.
@@ -271,4 +324,36 @@ type forged struct{ *statetest.Memory }
 func (f *forged) Trail(ctx context.Context) ([]byte, error) {
 	data, err := f.Memory.Trail(ctx)
 	return bytes.Replace(data, []byte(`"done"`), []byte(`"fail"`), 1), err
+}
+
+// TestATrailWhoseLastLineIsDamagedHoldsUpNoRepair: no run begins, since it could
+// record nothing, until what comes next begins a trail of its own.
+func TestATrailWhoseLastLineIsDamagedHoldsUpNoRepair(t *testing.T) {
+	memory := written(t)
+	require.NoError(t, replaced(t, memory, "one"))
+	store := &stuck{memory}
+	_, _, err := state.Open(t.Context(), store, state.Who{}, options)
+	require.EqualError(t, err, "memory: trail: its last line is not as it was written")
+	x, err := state.Examine(t.Context(), store, options)
+	require.NoError(t, err)
+	require.Error(t, x.LastErr)
+	require.False(t, x.IsSound())
+
+	got := restored(t, store)
+	require.Len(t, got.Objects, 2)
+	_, s, err := state.Open(t.Context(), store, state.Who{}, options)
+	require.NoError(t, err)
+	require.NoError(t, s.Close(t.Context()))
+}
+
+// stuck is a store of whose trail somebody has changed the last line, until
+// another comes.
+type stuck struct{ *statetest.Memory }
+
+func (s *stuck) Load(ctx context.Context) (state.Files, error) {
+	f, err := s.Memory.Load(ctx)
+	if bytes.Contains(f.Last, []byte(`"one"`)) {
+		f.Last = bytes.Replace(f.Last, []byte(`"one"`), []byte(`"two"`), 1)
+	}
+	return f, err
 }

@@ -27,9 +27,11 @@ type Salvage struct {
 	// Serial is the highest that anything here speaks of.
 	Serial  uint64
 	Lineage string // as far as anything tells; may be empty
-	// StateErr and JournalErr are *ErrDamaged or nil.
-	StateErr, JournalErr error
-	Lost                 int // lines of the journal that cannot be read
+	// StateErr, JournalErr and LastErr, of the last line of the trail, are
+	// *ErrDamaged or nil. While one of them is there nothing can be saved but by
+	// Replace.
+	StateErr, JournalErr, LastErr error
+	Lost                          int // lines of the journal that cannot be read
 
 	box   Box
 	ended []placed
@@ -38,30 +40,39 @@ type Salvage struct {
 
 // IsEmpty reports whether nothing was ever kept there.
 func (s *Salvage) IsEmpty() bool {
-	return s.Files.State == nil && s.Files.Journal == nil && s.JournalErr == nil && len(s.Past) == 0
+	return s.Files.State == nil && s.Files.Journal == nil && s.IsSound() && !s.wasSaved()
 }
 
 // IsSound reports whether nothing is damaged, and the state goes on here.
 func (s *Salvage) IsSound() bool {
-	return s.StateErr == nil && s.JournalErr == nil && (s.State == nil || s.State.Moved == "")
+	return s.StateErr == nil && s.JournalErr == nil && s.LastErr == nil && (s.State == nil || s.State.Moved == "")
 }
 
 // Salvaged reads what can be read, without locking. The error is of a store
-// that does not answer, and of what is not damaged but cannot be judged here:
-// *ErrNewer and *ErrSealed.
+// that does not answer, of damage to what the store itself is made of, and of
+// what is not damaged but cannot be judged here: *ErrNewer and *ErrSealed.
 func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
-	s := &Salvage{Files: files, JournalErr: err}
-	if !isDamage(err) {
+	s := &Salvage{Files: files}
+	var damage *ErrDamaged
+	switch errors.As(err, &damage); {
+	case err == nil:
+	case damage != nil && damage.What == "trail":
+		s.LastErr = err
+	case damage != nil && damage.What == "journal":
+		s.JournalErr = err
+	case damage != nil && damage.What == "state file":
+		s.StateErr = err
+	default:
 		return nil, err
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
-	if files.State != nil {
+	if files.State != nil && s.StateErr == nil {
 		in, err := c.decode(files.State, o.Vault)
 		s.State, s.box, s.StateErr = in.state, in.box, err
 	}
-	if files.State == nil && (files.Journal != nil || len(s.Past) > 0) {
+	if files.State == nil && s.StateErr == nil && (files.Journal != nil || s.wasSaved()) {
 		s.StateErr = c.damaged("state file", "it is missing, but %s", s.left())
 	}
 	if !isDamage(s.StateErr) {
@@ -75,6 +86,11 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	}
 	s.readJournal(c)
 	s.sum()
+	if end, err := c.lastOf(files.Last); err != nil {
+		s.LastErr, s.Files.Last = err, nil // what comes now begins a trail of its own
+	} else {
+		s.Serial = max(s.Serial, end.Serial)
+	}
 	return s, nil
 }
 
@@ -83,6 +99,9 @@ func isDamage(err error) bool {
 	var damaged *ErrDamaged
 	return err == nil || errors.As(err, &damaged)
 }
+
+// wasSaved reports whether there were states: see refuseLost.
+func (s *Salvage) wasSaved() bool { return len(s.Past) > 0 && s.Past[0].Serial > 1 }
 
 func (s *Salvage) left() string {
 	if s.Files.Journal != nil {
@@ -159,10 +178,6 @@ func (s *Salvage) sum() {
 	}
 	if s.State != nil {
 		s.Lineage = s.State.Lineage
-	}
-	var last trailLine
-	if s.Files.Last != nil && strict(s.Files.Last, &last) == nil && last.Hash == last.sum() {
-		s.Serial = max(s.Serial, last.Serial)
 	}
 }
 

@@ -46,7 +46,7 @@ func load(ctx context.Context, store Store, o Options) (l loaded, err error) {
 			return l, c.damaged("state file", "it is missing, but its journal is there")
 		}
 		l.state = New()
-		return l, nil
+		return l, c.refuseLost(ctx, store)
 	}
 	if l.content, err = c.decode(files.State, o.Vault); err != nil {
 		return l, err
@@ -118,6 +118,9 @@ func (s *Session) take(ctx context.Context, store Store, o Options) error {
 	l, err := load(ctx, store, o)
 	if err != nil {
 		return err
+	}
+	if _, err := s.codec.lastOf(l.last); err != nil {
+		return err // nothing could be saved
 	}
 	s.state, s.journaled, s.ended, s.line, s.last = l.state, l.journaled, l.ended, l.line, l.last
 	for _, i := range s.state.Open {

@@ -23,6 +23,8 @@ import (
 //   - A holder that lost its lock without knowing cannot write: what it tries
 //     is *ErrLost.
 type Store interface {
+	// Load returns what is kept. With *ErrDamaged it returns what of it can be read
+	// all the same.
 	Load(ctx context.Context) (Files, error)
 	Lock(ctx context.Context, who Who) (context.Context, Lock, error)
 	// Versions returns the last states that were saved, the newest first and

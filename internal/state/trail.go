@@ -82,18 +82,26 @@ type placed struct {
 	entry  Entry
 }
 
+// lastOf reads the last line of a trail; the zero line when it has none.
+func (c codec) lastOf(last []byte) (line trailLine, err error) {
+	if last == nil {
+		return line, nil
+	}
+	if err := strict(last, &line); err != nil || line.Hash != line.sum() {
+		return trailLine{}, c.damaged("trail", "its last line is not as it was written")
+	}
+	return line, nil
+}
+
 // trailLines returns the lines that a trail gains, and where it then ends. Its
 // last line is last, nil when it has none. When that is one of the entries, an
 // earlier try to write them came so far: only the rest is written.
 func (c codec) trailLines(last []byte, entries []placed) ([]byte, trailEnd, error) {
-	var end trailEnd
-	if last != nil {
-		var before trailLine
-		if err := strict(last, &before); err != nil || before.Hash != before.sum() {
-			return nil, end, c.damaged("trail", "its last line is not as it was written")
-		}
-		end = trailEnd{before.N, before.Hash}
+	before, err := c.lastOf(last)
+	if err != nil {
+		return nil, trailEnd{}, err
 	}
+	end := trailEnd{before.N, before.Hash}
 	var out []byte
 	for _, p := range c.missing(last, entries) {
 		line, err := c.trailLine(end, p)
@@ -237,14 +245,14 @@ func Trail(ctx context.Context, store Store, o Options) ([]Entry, error) {
 	}
 	c := codec{store: store.String(), kinds: o.Kinds, box: l.box}
 	data, readErr := store.Trail(ctx)
-	if readErr != nil {
+	if !isDamage(readErr) {
 		return nil, errors.Join(err, readErr)
 	}
 	entries, trailErr := c.decodeTrail(data, end)
 	for _, p := range c.missing(l.last, l.ended) {
 		entries = append(entries, p.entry)
 	}
-	return entries, errors.Join(err, trailErr)
+	return entries, errors.Join(err, readErr, trailErr)
 }
 
 // missing returns the entries that a trail lacks whose last line is last.

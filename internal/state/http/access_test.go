@@ -254,12 +254,43 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 	}
 }
 
-func TestAnUnreachableServer(t *testing.T) {
+func TestAServerThatCannotBeSpokenWith(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	store := open(t, config(closed.URL+"/state"))
-	_, err := store.Load(t.Context())
-	require.ErrorContains(t, err, "read: no connection to 127.0.0.1:")
-	require.ErrorContains(t, err, "connection refused")
-	require.Contains(t, hint(err), "check address")
+	plainText := httptest.NewServer(&plain{})
+	t.Cleanup(plainText.Close)
+	for address, want := range map[string]struct{ text, hint string }{
+		closed.URL + "/state": {"read: no connection to " + strings.TrimPrefix(closed.URL, "http://") + ": connection refused", "check address"},
+		strings.Replace(plainText.URL, "http:", "https:", 1) + "/state": {"read: the server does not speak TLS on that port", "right port"},
+	} {
+		store := open(t, config(address))
+		_, err := store.Load(t.Context())
+		require.EqualError(t, err, address+": "+want.text)
+		require.Contains(t, hint(err), want.hint)
+	}
+}
+
+// TestAddressesOfGitLab are recognised, also with a slash too many, and with a
+// name or project that is escaped.
+func TestAddressesOfGitLab(t *testing.T) {
+	server := gitlabserver.Start(t)
+	for _, name := range []string{"home", "home.lab", "team/home", "ä b"} {
+		for _, end := range []string{"", "/"} {
+			store := open(t, config(server.Address(name)+end))
+			require.Equal(t, server.Address(name), store.String())
+			_, lock := hold(t, store, "ann")
+			require.NotEmpty(t, server.Locked(name))
+			require.NoError(t, lock.Unlock())
+		}
+	}
+}
+
+// TestALockThatStaysSaysHowToFreeIt has a server that is gone at the end.
+func TestALockThatStaysSaysHowToFreeIt(t *testing.T) {
+	server, store := startGitLab(t)
+	_, lock := hold(t, store, "ann")
+	server.Intercept(status(http.StatusBadGateway))
+	err := lock.Unlock()
+	require.ErrorContains(t, err, "unlock: the server has an error of its own (502)")
+	require.Equal(t, "the lock stays at the server; once that answers again: proximity state unlock id-ann", hint(err))
 }

@@ -25,11 +25,9 @@ import (
 )
 
 const (
-	// largest is the most that is read of an answer, and that is sent.
-	largest = 256 << 20
-
 	dialTimeout   = 10 * time.Second
 	headerTimeout = 60 * time.Second // from the end of the request on
+	longestAsked  = 2 * time.Minute  // that a server may let wait
 	// slowest is the pace, in bytes a second, that a connection has to keep.
 	slowest = 128 << 10
 )
@@ -45,6 +43,7 @@ type client struct {
 	who      credentials
 	hide     *strings.Replacer
 	limits   limits
+	largest  int // the most bytes that are read of an answer, and that are sent
 	tries    int
 	min, max time.Duration // waits between tries
 }
@@ -69,7 +68,7 @@ func newClient(c Config, name string, who credentials, query url.Values) (*clien
 			// Credentials must not follow a redirect, and a write must not become a read.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		name: name, who: who, hide: hiding(who, query), tries: 3, min: time.Second, max: 30 * time.Second,
+		name: name, who: who, hide: hiding(who, query), largest: 256 << 20, tries: 3, min: time.Second, max: 30 * time.Second,
 		limits: limits{lock: 20 * time.Second, write: 90 * time.Second, read: 10 * time.Minute},
 	}
 	if c.RetryMax != 0 {
@@ -104,7 +103,10 @@ func tlsConfig(c Config) (*tls.Config, error) {
 // server could send them back: what requests are signed with, and what the query
 // of the address holds.
 func hiding(who credentials, query url.Values) *strings.Replacer {
-	secrets := []string{who.username + ":" + who.password, who.password, who.token}
+	secrets := []string{who.password, who.token}
+	if who.password != "" {
+		secrets = append(secrets, who.username+":"+who.password)
+	}
 	for _, values := range query {
 		secrets = append(secrets, values...)
 	}
@@ -166,8 +168,8 @@ func (c *client) once(ctx context.Context, r request) (answer, error) {
 		return answer{}, c.unanswered(r.what, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, largest+1))
-	if err == nil && len(body) > largest {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(c.largest)+1))
+	if err == nil && len(body) > c.largest {
 		err = errLarge
 	}
 	if err != nil {
@@ -267,25 +269,24 @@ func isFinal(err error) bool {
 // waits are the pauses between tries.
 type waits struct {
 	left int
-	most time.Duration
 	grow *backoff.ExponentialBackOff
 }
 
 func (c *client) waits() *waits {
 	grow := &backoff.ExponentialBackOff{InitialInterval: c.min, MaxInterval: c.max, Multiplier: 2, RandomizationFactor: 0.3}
-	return &waits{c.tries - 1, c.max, grow}
+	return &waits{c.tries - 1, grow}
 }
 
 var errNoMoreTries = errors.New("no more tries")
 
-// next waits for the next try, as long as the server asked for if that is
+// next waits for the next try, or as long as the server asked for if that is
 // longer. It is an error when there is none, or when ctx ends before.
 func (w *waits) next(ctx context.Context, asked time.Duration) error {
 	if w.left <= 0 {
 		return errNoMoreTries
 	}
 	w.left--
-	return pause(ctx, min(max(w.grow.NextBackOff(), asked), w.most))
+	return pause(ctx, max(w.grow.NextBackOff(), min(asked, longestAsked)))
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -38,7 +38,7 @@ func TestWhatIsNotOursIsNeverTakenForNoState(t *testing.T) {
 		"nothing but white space": {" \n", "it is empty"},
 		"half of something":       {`{"version":1000,"serial":1,"proxim`, "it is torn, or no JSON"},
 		"a list":                  {`[]`, "it is torn, or no JSON"},
-		"ours with more in it":    {`{"version":1000,"serial":1,"proximity":{"format":1,"checksum":"","by":"","more":1}}`, "it was altered"},
+		"ours with other types":   {`{"version":1000,"serial":1,"proximity":{"format":1,"checksum":"","by":"","versions":1}}`, "it was altered"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, store := startGitLab(t)
@@ -88,18 +88,85 @@ func TestEveryChangeOfADocumentIsNoticed(t *testing.T) {
 			text[at] ^= byte(1 + random.IntN(255))
 		}
 		server.Put("home", text)
-		files, err := store.Load(t.Context())
+		_, err := store.Load(t.Context())
 		var newer *state.ErrNewer
 		var damaged *state.ErrDamaged
 		require.Error(t, err, "change %d was not noticed: %q", i, text)
 		if !isEither(err, &newer, &damaged) {
 			t.Fatalf("change %d: %v", i, err)
 		}
-		require.Equal(t, state.Files{}, files)
 	}
 	server.Put("home", whole)
 	require.Equal(t, "one\n", string(load(t, store).Journal))
 	t.Log("report: damage: http document: 2000 flips and cuts, 0 unnoticed")
+}
+
+// TestWhatCanBeReadOfAnAlteredDocument is there for a repair, and only a repair
+// writes over it.
+func TestWhatCanBeReadOfAnAlteredDocument(t *testing.T) {
+	const why = "it is not as it was written: it was altered, or the server rewrites what it keeps"
+	for name, c := range map[string]struct {
+		alter    func(text string) string
+		files    state.Files
+		versions []string
+		trail    string
+	}{
+		"more in it": {
+			alter: func(text string) string { return strings.Replace(text, `"by":`, `"more":1,"by":`, 1) },
+			files: state.Files{State: []byte("state 2"), Journal: []byte("one\n"), Last: []byte("step 2")}, versions: []string{"state 2", "state 1", "state 0"},
+			trail: "step 0\nstep 1\nstep 2\n",
+		},
+		"a state that cannot be unpacked": {
+			alter: func(text string) string { return strings.Replace(text, `"state":"H4sI`, `"state":"H4sj`, 1) },
+			files: state.Files{Journal: []byte("one\n"), Last: []byte("step 2")}, versions: []string{"state 1", "state 0"},
+			trail: "step 0\nstep 1\nstep 2\n",
+		},
+		"a trail that cannot be unpacked": {
+			alter: func(text string) string { return strings.Replace(text, `"trail":["H4sI`, `"trail":["H4sj`, 1) },
+			files: state.Files{State: []byte("state 2"), Journal: []byte("one\n")}, versions: []string{"state 2", "state 1", "state 0"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, store := startGitLab(t)
+			written(t, store)
+			altered := c.alter(string(server.Document("home")))
+			require.NotEqual(t, string(server.Document("home")), altered)
+			server.Put("home", []byte(altered))
+			files, err := store.Load(t.Context())
+			requireDamaged(t, err, why)
+			require.Equal(t, c.files, files)
+			require.Equal(t, c.versions, versions(t, store))
+			require.Equal(t, c.trail, trail(t, store))
+
+			_, lock := hold(t, store, "ann")
+			requireDamaged(t, lock.Append(t.Context(), []byte("more\n")), why)
+			require.Equal(t, altered, string(server.Document("home")))
+			require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 9, State: []byte("repaired"), Trail: []byte("repair\n")}))
+			require.NoError(t, lock.Append(t.Context(), []byte("two\n")))
+			require.NoError(t, lock.Unlock())
+			require.Equal(t, state.Files{State: []byte("repaired"), Journal: []byte("two\n"), Last: []byte("repair")}, load(t, store))
+			require.Equal(t, append([]string{"repaired"}, c.versions...), versions(t, store))
+			require.Equal(t, c.trail+"repair\n", trail(t, store))
+		})
+	}
+}
+
+func versions(t *testing.T, store state.Store) []string {
+	t.Helper()
+	all, err := store.Versions(t.Context())
+	require.NoError(t, err)
+	var texts []string
+	for _, v := range all {
+		texts = append(texts, string(v.State))
+	}
+	return texts
+}
+
+func trail(t *testing.T, store state.Store) string {
+	t.Helper()
+	text, err := store.Trail(t.Context())
+	require.NoError(t, err)
+	return string(text)
 }
 
 // TestAnAlteredStateIsBackWhenItsVersionIsDeleted is the way out at GitLab,

@@ -2,6 +2,7 @@ package httpstore
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -62,11 +63,12 @@ func (d document) encode() ([]byte, error) {
 }
 
 // decode reads a document. What is not one, or not as it was written, is
-// *state.ErrDamaged.
+// *state.ErrDamaged. One that was altered and is ours all the same comes with
+// the error, for what can be saved of it.
 func decode(store string, text []byte) (document, error) {
 	var d document
 	damaged := func(why string) (document, error) {
-		return document{}, &state.ErrDamaged{Store: store, What: "state file", Why: why}
+		return d, &state.ErrDamaged{Store: store, What: "state file", Why: why}
 	}
 	var seen struct {
 		TerraformVersion string `json:"terraform_version"`
@@ -88,9 +90,8 @@ func decode(store string, text []byte) (document, error) {
 	case seen.Proximity.Format > formatVersion:
 		return d, &state.ErrNewer{Store: store, Version: seen.Proximity.Format, Have: formatVersion}
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
+	if err := json.Unmarshal(text, &d); err != nil {
+		d = document{}
 		return damaged("it was altered")
 	}
 	if again, err := d.encode(); err != nil || !bytes.Equal(again, text) {
@@ -99,31 +100,33 @@ func decode(store string, text []byte) (document, error) {
 	return d, nil
 }
 
-// files returns what the next run needs.
+// isOurs tells a document, altered or not, from what is none.
+func (d document) isOurs() bool { return d.Proximity.Format == formatVersion }
+
+// files returns what the next run needs. With an error it is what can be read.
 func (d document) files() (files state.Files, err error) {
+	var unreadable error
 	if len(d.Proximity.Versions) > 0 {
-		if files.State, err = d.Proximity.Versions[0].State.open(); err != nil {
-			return files, err
-		}
+		files.State, unreadable = d.Proximity.Versions[0].State.open()
+		err = cmp.Or(err, unreadable)
 	}
-	if files.Journal, err = d.Proximity.Journal.open(); err != nil {
-		return files, err
-	}
-	files.Last, err = d.Proximity.Trail.last()
-	return files, err
+	files.Journal, unreadable = d.Proximity.Journal.open()
+	err = cmp.Or(err, unreadable)
+	files.Last, unreadable = d.Proximity.Trail.last()
+	return files, cmp.Or(err, unreadable)
 }
 
-// versions returns the states that were saved, the newest first.
-func (d document) versions() ([]state.Version, error) {
+// versions returns the states that were saved, the newest first. Each says by
+// itself whether it is as it was written: one that cannot even be unpacked is
+// left out.
+func (d document) versions() []state.Version {
 	var all []state.Version
 	for _, v := range d.Proximity.Versions {
-		text, err := v.State.open()
-		if err != nil {
-			return nil, err
+		if text, err := v.State.open(); err == nil {
+			all = append(all, state.Version{Serial: v.Serial, At: v.At, State: text})
 		}
-		all = append(all, state.Version{Serial: v.Serial, At: v.At, State: text})
 	}
-	return all, nil
+	return all
 }
 
 // appended returns the document with a line more in the journal.

@@ -65,7 +65,7 @@ func (s *Store) refused(what string, a answer) error {
 const gitLabAccess = "use a token with the scope api of somebody who is Maintainer of the project (Developer is enough to read): set username and password, or TF_HTTP_USERNAME and TF_HTTP_PASSWORD in the environment"
 
 // errLarge is the error of an answer that is not read to its end.
-var errLarge = fmt.Errorf("the answer has more than %d MiB", largest>>20)
+var errLarge = errors.New("the answer is too large")
 
 // unanswered returns the error of a request that got no answer. It names
 // neither the query nor the headers, which may be secret.
@@ -98,7 +98,6 @@ func inWords(err error) (text, hint string) {
 		name      *net.DNSError
 		dial      *net.OpError
 		untrusted *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
 		timeout   net.Error
 	)
 	switch {
@@ -107,7 +106,7 @@ func inWords(err error) (text, hint string) {
 	case errors.As(err, &untrusted):
 		return "the server's certificate is not trusted: " + strings.TrimPrefix(untrusted.Err.Error(), "x509: "),
 			`set ca_file = "ca.pem" in the state block, with the authority that signed it`
-	case errors.As(err, &record):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not speak TLS on that port", "write the address with the right port"
 	case errors.As(err, &dial) && dial.Op == "dial" && !dial.Timeout():
 		return fmt.Sprintf("no connection to %s: %s", dial.Addr, rootOf(dial.Err)), reach

@@ -1,6 +1,7 @@
 package httpstore
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/proximity-cli/proximity/internal/state"
@@ -17,3 +18,9 @@ func ReadLockID(id string) (state.Who, bool) { return readLockID(id) }
 
 // SetLimits says what each request may take.
 func (s *Store) SetLimits(d time.Duration) { s.client.limits = limits{d, d, d} }
+
+// SetLargest says how many bytes are read and sent at most.
+func (s *Store) SetLargest(bytes int) { s.client.largest = bytes }
+
+// SetTransport sends requests another way.
+func (s *Store) SetTransport(way http.RoundTripper) { s.client.http.Transport = way }

@@ -1,13 +1,10 @@
 package httpstore_test
 
 import (
-	"bufio"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,18 +13,6 @@ import (
 	"github.com/proximity-cli/proximity/internal/state"
 	httpstore "github.com/proximity-cli/proximity/internal/state/http"
 )
-
-// holderAddress makes the test binary a process that holds the lock there
-// until it is killed.
-const holderAddress = "TEST_HOLDER_ADDRESS"
-
-func TestMain(m *testing.M) {
-	if address := os.Getenv(holderAddress); address != "" {
-		fmt.Println(holdOn(address))
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
 
 func holdOn(address string) error {
 	store, err := httpstore.New(config(address))
@@ -52,21 +37,13 @@ func TestAKilledHolderIsNamedAndFreedByItsID(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at, began := address(t), time.Now()
-			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), holderAddress+"="+at)
-			out, err := cmd.StdoutPipe()
-			require.NoError(t, err)
-			require.NoError(t, cmd.Start())
-			said := bufio.NewScanner(out)
+			cmd, said := start(t, holderAddress, at)
 			require.True(t, said.Scan())
 			require.Equal(t, "held", said.Text())
-			require.NoError(t, cmd.Process.Kill())
-			var exit *exec.ExitError
-			require.ErrorAs(t, cmd.Wait(), &exit)
-			require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal())
+			kill(t, cmd)
 
 			store := open(t, config(at))
-			_, _, err = store.Lock(t.Context(), somebody("next"))
+			_, _, err := store.Lock(t.Context(), somebody("next"))
 			var held *state.ErrLocked
 			require.ErrorAs(t, err, &held)
 			require.True(t, held.Stays)

@@ -3,8 +3,9 @@
 //
 // The protocol knows one document that is read and written as a whole, and one
 // lock. So the state, its journal, its last versions and its trail are one
-// document, which every write sends anew: an append costs what the whole
-// document costs, though not the state, which is not packed again.
+// document, which every write sends anew: an append costs the way of the whole
+// document, though the state in it is not packed again. GitLab keeps each as a
+// version of its own, for good.
 //
 // GitLab refuses a write of who does not hold the lock, and one whose serial it
 // has already. For servers that do not, the lock is asked for before each
@@ -82,7 +83,11 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{name: nameOf(address), isGitLab: gitLabPath.MatchString(address.EscapedPath()), poll: pollEvery}
+	isGitLab := gitLabPath.MatchString(address.EscapedPath())
+	if isGitLab {
+		address.Path, address.RawPath = strings.TrimSuffix(address.Path, "/"), strings.TrimSuffix(address.RawPath, "/")
+	}
+	s := &Store{name: nameOf(address), isGitLab: isGitLab, poll: pollEvery}
 	lock, lockMethod, unlockMethod := address, "LOCK", "UNLOCK"
 	if s.isGitLab {
 		lock, lockMethod, unlockMethod = address.JoinPath("lock"), "POST", "DELETE"
@@ -111,7 +116,7 @@ func (s *Store) String() string { return s.name }
 
 // gitLabPath is how GitLab's API names a Terraform state. The name of one has
 // no slash.
-var gitLabPath = regexp.MustCompile(`/api/v4/projects/[^/]+/terraform/state/[^/]+$`)
+var gitLabPath = regexp.MustCompile(`/api/v4/projects/[^/]+/terraform/state/[^/]+/?$`)
 
 // parseAddress never shows what it was given: that may hold a password.
 func parseAddress(name, text string) (*url.URL, error) {
@@ -171,34 +176,36 @@ func credentialsOf(c Config, address *url.URL) credentials {
 	return who
 }
 
-// Load implements state.Store.
+// Load implements state.Store. What can be read of a document that was altered
+// comes with the error.
 func (s *Store) Load(ctx context.Context) (state.Files, error) {
 	is, err := s.read(ctx)
-	if err != nil {
+	if err != nil && !is.document.isOurs() {
 		return state.Files{}, err
 	}
-	files, err := is.document.files()
-	return files, s.inside(err)
+	files, unreadable := is.document.files()
+	return files, cmp.Or(err, s.inside(unreadable))
 }
 
-// Versions implements state.Store.
+// Versions implements state.Store. It makes do with a document that was
+// altered: each version says by itself whether it is as it was written.
 func (s *Store) Versions(ctx context.Context) ([]state.Version, error) {
 	is, err := s.read(ctx)
-	if err != nil {
+	if err != nil && !is.document.isOurs() {
 		return nil, err
 	}
-	all, err := is.document.versions()
-	return all, s.inside(err)
+	return is.document.versions(), nil
 }
 
-// Trail implements state.Store.
+// Trail implements state.Store. It makes do with a document that was altered:
+// the lines say by themselves whether one is missing or wrong.
 func (s *Store) Trail(ctx context.Context) ([]byte, error) {
 	is, err := s.read(ctx)
-	if err != nil {
+	if err != nil && !is.document.isOurs() {
 		return nil, err
 	}
-	lines, err := is.document.Proximity.Trail.open()
-	return lines, s.inside(err)
+	lines, _ := is.document.Proximity.Trail.open()
+	return lines, nil
 }
 
 // inside returns the error of a document whose parts cannot be read, though its

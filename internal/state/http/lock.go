@@ -22,6 +22,7 @@ type lock struct {
 	own   string // stands in what was written under this lock
 
 	is     document // as it is there
+	damage error    // *state.ErrDamaged: what is there was altered
 	base   string   // checksum of the document that was there first; empty: there was none
 	etag   string   // of the document, where the server said so for certain
 	serial uint64   // the highest that was sent, or seen
@@ -37,7 +38,9 @@ type lock struct {
 var errEnded = errors.New("the lock was given back")
 
 // Lock implements state.Store. A server on which nothing was written yet has to
-// show that its lock keeps a second one out.
+// show that its lock keeps a second one out. What is no document of ours cannot
+// be locked, so that it is never written over; one that was altered can, but
+// only a Save writes there.
 func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state.Lock, error) {
 	who = who.Named()
 	info, err := newLockInfo(who)
@@ -52,15 +55,19 @@ func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state
 		return nil, nil, &state.ErrLocked{Store: s.name, Holder: held.holder(), Stays: true}
 	}
 	is, err := s.read(ctx)
-	if err == nil && is.text == nil {
+	var damage error
+	switch {
+	case err == nil && is.text == nil:
 		err = s.excludes(ctx, who)
+	case err != nil && is.document.isOurs():
+		damage, err = err, nil
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, s.release(context.WithoutCancel(ctx), info))
 	}
 	l := &lock{
-		store: s, who: who, info: info, own: info.nonce(), is: is.document, base: is.document.Proximity.Checksum,
-		etag: is.strongETag(), serial: is.document.Serial, watched: make(chan struct{}),
+		store: s, who: who, info: info, own: info.nonce(), watched: make(chan struct{}),
+		is: is.document, base: is.document.Proximity.Checksum, damage: damage, etag: is.strongETag(), serial: is.document.Serial,
 	}
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, l.cancel = context.WithCancelCause(ctx)
@@ -84,7 +91,9 @@ func (s *Store) lockless(why string) error {
 		"%s: lock: %s: without a lock two runs would write at the same time", s.name, why)
 }
 
-// locking is never cut short: what becomes of it has to be known. It is brief.
+// locking sends one try to get the lock. It is brief, and never cut short: what
+// becomes of it has to be known, and a look that arrives when the lock was given
+// back would take it.
 func (s *Store) locking(ctx context.Context, body []byte) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, s.client.unanswered("lock", err)
@@ -198,7 +207,7 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 		switch {
 		case a.isGood():
 			return nil
-		case a.status == http.StatusLocked, a.status == http.StatusConflict && a.message == "":
+		case a.status == http.StatusLocked, a.status == http.StatusConflict && (a.message == "" || !s.isGitLab):
 			return &state.ErrLost{Store: s.name}
 		case err == nil && !a.mayPass() && a.status != http.StatusConflict:
 			return s.refused("unlock", a)
@@ -208,8 +217,11 @@ func (s *Store) release(ctx context.Context, info lockInfo) error {
 		if isFinal(err) || waits.next(ctx, a.wait) != nil {
 			return err
 		}
-		if held, again := s.take(ctx, info); held != nil || again != nil {
-			return again
+		switch held, unknown := s.take(ctx, info); {
+		case unknown != nil:
+			return err
+		case held != nil:
+			return nil
 		}
 	}
 }
@@ -240,13 +252,11 @@ func (s *Store) Break(ctx context.Context, id string) error {
 const atServer = "free the lock at the server"
 
 // watch looks from time to time whether the lock is still held, until ctx ends.
-// A server that does not answer has not taken it away. A look that has begun
-// comes to its end: one that is answered after the lock was given back would
-// take it.
+// A server that does not answer has not taken it away.
 func (l *lock) watch(ctx context.Context) {
 	defer close(l.watched)
 	for pause(ctx, l.store.poll) == nil {
-		err := l.confirm(context.WithoutCancel(ctx))
+		err := l.confirm(ctx)
 		if _, isLost := errors.AsType[*state.ErrLost](err); isLost {
 			l.end(err)
 			return
@@ -291,18 +301,22 @@ func (l *lock) over() error {
 func (l *lock) Note() string { return "" }
 
 // Unlock implements state.Lock. The watch has ended before the lock is given
-// back.
+// back. A lock that stays, since the server does not answer, has to be broken.
 func (l *lock) Unlock() error {
 	l.stop()
 	<-l.watched
 	if err := l.end(errEnded); err != nil {
 		return err
 	}
-	ctx := context.Background()
+	var err error
 	if !l.store.isGitLab {
-		if err := l.confirm(ctx); err != nil {
-			return err
-		}
+		err = l.confirm(context.Background())
 	}
-	return l.store.release(ctx, l.info)
+	if err == nil {
+		err = l.store.release(context.Background(), l.info)
+	}
+	if _, isLost := errors.AsType[*state.ErrLost](err); err == nil || isLost {
+		return err
+	}
+	return advised{err, "the lock stays at the server; once that answers again: proximity state unlock " + l.who.ID}
 }

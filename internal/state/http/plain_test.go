@@ -29,7 +29,6 @@ type plain struct {
 
 	mu             sync.Mutex
 	document, lock []byte
-	writes         int
 }
 
 func (p *plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -39,17 +38,18 @@ func (p *plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	isWrite := r.Method == http.MethodPost || r.Method == http.MethodPut
 	switch {
 	case r.Method == http.MethodGet && p.document == nil:
 		w.WriteHeader(http.StatusNotFound)
 	case r.Method == http.MethodGet:
 		w.Header().Set("ETag", p.etag())
 		_, _ = w.Write(p.document)
-	case r.Method == http.MethodPost && p.strict && r.Header.Get("If-Match") != "" && r.Header.Get("If-Match") != p.etag():
+	case isWrite && p.strict && r.Header.Get("If-Match") != "" && r.Header.Get("If-Match") != p.etag():
 		w.WriteHeader(http.StatusPreconditionFailed)
-	case r.Method == http.MethodPost:
+	case isWrite:
 		p.document = body
-		p.writes++
+		w.Header().Set("ETag", p.etag())
 	case r.Method == "LOCK" && !p.lockless:
 		p.take(w, body)
 	case r.Method == "UNLOCK" && !p.lockless:
@@ -148,21 +148,35 @@ func TestAServerThatDoesNotNameTheHolder(t *testing.T) {
 }
 
 // TestAWriteWithoutTheLockIsNoticedByItsTag is somebody who writes past the
-// lock: a server that heeds If-Match keeps the first write from covering it.
+// lock: a server that heeds If-Match keeps it from being covered, by the first
+// write of a run, and where writes are a PUT by every one.
 func TestAWriteWithoutTheLockIsNoticedByItsTag(t *testing.T) {
-	server := &plain{strict: true}
-	store := startPlain(t, server)
-	_, lock := hold(t, store, "ann")
-	require.NoError(t, lock.Append(t.Context(), []byte("one\n")))
-	require.NoError(t, lock.Unlock())
-
-	ctx, lock := hold(t, store, "ann")
 	foreign := []byte(`{"version":4,"terraform_version":"1.11.4","serial":9}`)
-	server.put(foreign)
-	err := lock.Append(t.Context(), []byte("two\n"))
-	requireDamaged(t, err, "it is a state of Terraform 1.11.4, not of proximity")
-	require.Error(t, ctx.Err())
-	require.True(t, bytes.Equal(foreign, server.document))
+	for name, method := range map[string]string{"the first POST": "", "the second PUT": http.MethodPut} {
+		t.Run(name, func(t *testing.T) {
+			server := &plain{strict: true}
+			web := httptest.NewServer(server)
+			t.Cleanup(web.Close)
+			c := config(web.URL + "/state")
+			c.UpdateMethod = method
+			store := open(t, c)
+			_, lock := hold(t, store, "ann")
+			require.NoError(t, lock.Append(t.Context(), []byte("one\n")))
+			require.NoError(t, lock.Append(t.Context(), []byte("two\n")))
+			require.NoError(t, lock.Unlock())
+
+			ctx, lock := hold(t, store, "ann")
+			if method == http.MethodPut {
+				require.NoError(t, lock.Append(t.Context(), []byte("three\n")))
+			}
+			server.put(foreign)
+			err := lock.Append(t.Context(), []byte("late\n"))
+			requireDamaged(t, err, "it is a state of Terraform 1.11.4, not of proximity")
+			require.Error(t, ctx.Err())
+			requireDamaged(t, lock.Append(t.Context(), []byte("later\n")), "it is a state of Terraform 1.11.4, not of proximity")
+			require.True(t, bytes.Equal(foreign, server.document))
+		})
+	}
 }
 
 // TestRequestsAreThoseOfTerraform holds what servers written for it rely on.

@@ -2,6 +2,7 @@ package httpstore
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/base64"
 	"errors"
@@ -59,17 +60,16 @@ func (s segment) open() ([]byte, error) {
 	return data, nil
 }
 
-// open returns all the bytes, nil when there are no segments.
+// open returns all the bytes, nil when there are no segments. With an error they
+// are those that can be read.
 func (s segments) open() ([]byte, error) {
 	var all []byte
+	var unreadable error
 	for _, one := range s {
 		data, err := one.open()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, data...)
+		all, unreadable = append(all, data...), cmp.Or(unreadable, err)
 	}
-	return all, nil
+	return all, unreadable
 }
 
 // last returns the last line, nil when there is none.
@@ -78,18 +78,19 @@ func (s segments) last() ([]byte, error) {
 		return nil, nil
 	}
 	data, err := s[len(s)-1].open()
-	return []byte(lastLine(string(data))), err
+	if err != nil {
+		return nil, err
+	}
+	return []byte(lastLine(string(data))), nil
 }
 
-// with returns the segments and more lines. It leaves s as it is.
+// with returns the segments and more lines. It leaves s as it is, and a segment
+// that cannot be read as well.
 func (s segments) with(lines []byte) (segments, error) {
 	s = slices.Clone(s)
 	if n := len(s); n > 0 {
 		last, err := s[n-1].open()
-		if err != nil {
-			return nil, err
-		}
-		if len(last)+len(lines) <= segmentSize {
+		if err == nil && len(last)+len(lines) <= segmentSize {
 			s, lines = s[:n-1], append(last, lines...)
 		}
 	}

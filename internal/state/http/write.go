@@ -42,18 +42,18 @@ func (s *Store) read(ctx context.Context) (seen, error) {
 		return seen{}, s.refused("read", a)
 	}
 	d, err := decode(s.name, a.body)
-	if _, isDamaged := errors.AsType[*state.ErrDamaged](err); isDamaged {
+	if _, isDamaged := errors.AsType[*state.ErrDamaged](err); isDamaged && !d.isOurs() {
 		err = advised{err, s.wayOut()}
 	}
 	return seen{d, a.body, a.etag}, err
 }
 
-// wayOut is what helps when the document is none of ours or was altered.
+// wayOut is what helps when nothing can be read of what is there.
 func (s *Store) wayOut() string {
 	if s.isGitLab {
-		return "use another name in address for proximity alone; if the state was altered, delete its newest version in GitLab, which keeps those before: glab opentofu state delete NAME SERIAL"
+		return "use another name in address for proximity alone; where it was proximity's, delete the newest version in GitLab, which keeps those before: glab opentofu state delete NAME SERIAL"
 	}
-	return "use another address for proximity alone; if the state was altered, put back a copy from the server's backups"
+	return "use another address for proximity alone; where it was proximity's, put back a copy from the server's backups"
 }
 
 // isNone tells the two things apart that GitLab says with the same status: that
@@ -70,8 +70,12 @@ func (l *lock) Save(ctx context.Context, s state.Snapshot) error {
 	})
 }
 
-// Append implements state.Lock.
+// Append implements state.Lock. To add to a document that was altered would
+// make it look as if it were not.
 func (l *lock) Append(ctx context.Context, line []byte) error {
+	if l.damage != nil {
+		return l.damage
+	}
 	return failpoint.Around("state/http: append to the journal", func() error {
 		return l.write(ctx, func(d document) (document, error) { return d.appended(line) })
 	})
@@ -96,9 +100,9 @@ func (l *lock) write(ctx context.Context, change func(document) (document, error
 	if err != nil {
 		return err
 	}
-	if len(text) > largest {
-		return advise("use a store without that limit, such as postgres or s3", "%s: write: the state has grown to %d MiB, %d can be written",
-			l.store.name, len(text)>>20, largest>>20)
+	if most := l.store.client.largest; len(text) > most {
+		return advise("use another store, such as postgres or s3", "%s: write: the state has grown to %d bytes, %d can be written",
+			l.store.name, len(text), most)
 	}
 	err = l.send(ctx, text)
 	_, isLost := errors.AsType[*state.ErrLost](err)
@@ -107,7 +111,7 @@ func (l *lock) write(ctx context.Context, change func(document) (document, error
 	case isLost, isDamaged:
 		_ = l.end(err) // the watch may have said so before
 	case err == nil:
-		l.is = next
+		l.is, l.damage = next, nil
 	}
 	return err
 }

@@ -41,6 +41,7 @@ func poolConfig(text string) (*pgxpool.Config, error) {
 	config.MaxConns, config.MinConns, config.MinIdleConns = connections, 0, 0
 	config.MaxConnIdleTime, config.PingTimeout = idleTime, connectTimeout
 	c := config.ConnConfig
+	c.DefaultQueryExecMode, c.StatementCacheCapacity = pgx.QueryExecModeCacheStatement, 64 // a url may say otherwise, for poolers
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}

@@ -17,7 +17,8 @@ import (
 // key is the number of a state's advisory lock; $1 is what lockName returns.
 const key = `hashtextextended($1, 0)`
 
-func (s *Store) lockName() string { return "proximity " + s.schema + "/" + s.name }
+// lockName is another text for each state: a name has no blank.
+func (s *Store) lockName() string { return "proximity " + s.name + " " + s.schema }
 
 // Lock implements state.Store.
 func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state.Lock, error) {
@@ -76,13 +77,11 @@ func (s *Store) tryLock(ctx context.Context, who state.Who) (*lock, error) {
 // take writes down who has the lock that the connection has got.
 func (s *Store) take(ctx context.Context, conn *pgxpool.Conn, who state.Who) (*lock, error) {
 	l := &lock{store: s, conn: conn, done: make(chan struct{})}
-	err := l.enter(ctx, who)
-	if isMissing(err) {
-		if err = s.missing(ctx, conn.Conn(), err); errors.Is(err, errNoTables) {
-			err = failpoint.Around("state/postgres: make the tables", func() error { return s.makeLayout(ctx, conn.Conn()) })
-			if err == nil {
-				err = l.enter(ctx, who)
-			}
+	err := s.withTables(ctx, conn.Conn(), func() error { return l.enter(ctx, who) })
+	if errors.Is(err, errNoTables) {
+		err = failpoint.Around("state/postgres: make the tables", func() error { return s.makeLayout(ctx, conn.Conn()) })
+		if err == nil {
+			err = l.enter(ctx, who)
 		}
 	}
 	if err != nil {
@@ -161,14 +160,11 @@ where l.locktype = 'advisory' and l.granted and l.objsubid = 1
 func (s *Store) holding(ctx context.Context, conn *pgx.Conn) (holding, error) {
 	var now holding
 	var name []byte
-	err := conn.QueryRow(ctx, s.sql(findHolder), s.lockName(), s.name).Scan(&now.backend, &now.fence, &name)
-	if errors.Is(err, pgx.ErrNoRows) {
+	err := s.withTables(ctx, conn, func() error {
+		return conn.QueryRow(ctx, s.sql(findHolder), s.lockName(), s.name).Scan(&now.backend, &now.fence, &name)
+	})
+	if errors.Is(err, pgx.ErrNoRows) || errors.Is(err, errNoTables) { // the holder is making them
 		return holding{}, nil
-	}
-	if isMissing(err) { // the holder is making the tables
-		if err = s.missing(ctx, conn, err); errors.Is(err, errNoTables) {
-			return holding{}, nil
-		}
 	}
 	now.who = named(name)
 	return now, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,7 +34,7 @@ func requireLost(t *testing.T, ctx context.Context, lock state.Lock, next *postg
 	<-ctx.Done()
 	var lost *state.ErrLost
 	require.ErrorAs(t, context.Cause(ctx), &lost)
-	require.NotEmpty(t, lost.Why)
+	require.Contains(t, lost.Why, "the connection that held it ended: ")
 	require.ErrorAs(t, lock.Append(t.Context(), []byte("late\n")), &lost)
 	require.ErrorAs(t, lock.Save(t.Context(), state.Snapshot{Serial: 9, State: []byte("late")}), &lost)
 	require.ErrorAs(t, lock.Unlock(), &lost)
@@ -158,13 +159,35 @@ func TestSerialsNeverGoBack(t *testing.T) {
 	require.NoError(t, lock.Unlock())
 }
 
+// TestAnInterruptDoesNotCutAWriteShort: to do so would end the connection, and
+// with it the lock in which an interrupted run still has to say what it did.
+func TestAnInterruptDoesNotCutAWriteShort(t *testing.T) {
+	near := fresh(t)
+	network, far := through(t, near)
+	_, lock := held(t, open(t, far))
+	ctx, interrupt := context.WithCancel(t.Context())
+	network.holds.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		release := <-network.held
+		network.holds.Store(false)
+		interrupt()
+		close(release)
+	})
+	require.NoError(t, lock.Append(ctx, []byte("two\n")), "interrupted when it was on its way")
+	wg.Wait()
+	require.ErrorIs(t, lock.Append(ctx, []byte("three\n")), context.Canceled)
+	require.NoError(t, lock.Append(t.Context(), []byte("done\n")))
+	require.NoError(t, lock.Unlock())
+	require.Equal(t, "one\ntwo\ndone\n", string(load(t, open(t, near)).Journal))
+}
+
 // A holder that the server forgot, as behind a pooler, is not believed.
 func TestAStaleConnectionCannotWrite(t *testing.T) {
 	c := fresh(t)
 	store := open(t, c)
 	for _, change := range []string{"fence = fence + 1", "backend = backend + 1"} {
-		ctx, lock, err := store.Lock(t.Context(), ann)
-		require.NoError(t, err)
+		ctx, lock := eventually(t, store)
 		shared.Start(t).Exec(t, `update "`+c.Schema+`".states set `+change)
 		var lost *state.ErrLost
 		require.ErrorAs(t, lock.Append(t.Context(), []byte("late\n")), &lost)

@@ -194,10 +194,7 @@ func (s *Store) read(ctx context.Context, what string, do func(context.Context, 
 			return err
 		}
 		defer conn.Release()
-		err = do(ctx, conn.Conn())
-		if isMissing(err) {
-			err = s.missing(ctx, conn.Conn(), err)
-		}
+		err = s.withTables(ctx, conn.Conn(), func() error { return do(ctx, conn.Conn()) })
 		if errors.Is(err, errNoTables) {
 			return nil
 		}

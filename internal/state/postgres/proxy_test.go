@@ -17,11 +17,13 @@ import (
 type network struct {
 	address  string
 	server   string
-	refuse   atomic.Int64 // so many connections are ended at once
-	upload   atomic.Int64 // after so many bytes from the client the line is cut; 0 is never
-	mute     atomic.Bool  // the next answer of the server is lost, and the line cut
-	frozen   atomic.Bool  // nothing passes, and nothing ends
-	fakePIDs atomic.Bool  // as poolers do
+	refuse   atomic.Int64       // so many connections are ended at once
+	upload   atomic.Int64       // after so many bytes from the client the line is cut; 0 is never
+	mute     atomic.Bool        // the next answer of the server is lost, and the line cut
+	frozen   atomic.Bool        // nothing passes, and nothing ends
+	fakePIDs atomic.Bool        // as poolers do
+	holds    atomic.Bool        // whether there is somebody to receive from held
+	held     chan chan struct{} // gets one for each text of the client, which waits until that is closed
 
 	mu    sync.Mutex
 	lines []net.Conn
@@ -30,7 +32,7 @@ type network struct {
 // through puts a network before the server of a configuration.
 func through(t *testing.T, c postgres.Config) (*network, postgres.Config) {
 	t.Helper()
-	n := &network{server: shared.Start(t).Address}
+	n := &network{server: shared.Start(t).Address, held: make(chan chan struct{})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	n.address = listener.Addr().String()
@@ -97,7 +99,30 @@ func (n *network) pass(from, to net.Conn, allow func([]byte) bool) {
 	}
 }
 
+// atMessage lets messages of the client pass, and does something while it holds
+// the one after so many. It returns what done does, and whether it came so far.
+func (n *network) atMessage(so int, done <-chan error, do func()) (reached bool, err error) {
+	for ; ; so-- {
+		select {
+		case err := <-done:
+			n.holds.Store(false)
+			return reached, err
+		case release := <-n.held:
+			if so == 0 {
+				do()
+				reached = true
+			}
+			close(release)
+		}
+	}
+}
+
 func (n *network) up(text []byte) bool {
+	if len(text) > 0 && n.holds.Load() {
+		release := make(chan struct{})
+		n.held <- release
+		<-release
+	}
 	if n.upload.Load() == 0 {
 		return true
 	}

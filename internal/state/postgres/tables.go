@@ -54,6 +54,22 @@ func isMissing(err error) bool {
 	return ok && slices.Contains([]string{"3F000", "42P01", "42703", "42501"}, pe.Code)
 }
 
+// withTables does something with the tables and tells what it means that it
+// could not: see missing. Between the two others may have made the tables, so
+// that what looks damaged is tried once more.
+func (s *Store) withTables(ctx context.Context, conn *pgx.Conn, do func() error) (err error) {
+	for range 2 {
+		if err = do(); !isMissing(err) {
+			return err
+		}
+		err = s.missing(ctx, conn, err)
+		if _, damaged := errors.AsType[*state.ErrDamaged](err); !damaged {
+			return err
+		}
+	}
+	return err
+}
+
 // missing tells what it means that a part of the layout could not be used:
 // errNoTables, *state.ErrNewer or *state.ErrDamaged; the cause when it is the
 // privileges.

@@ -1,9 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/proximity-cli/proximity/internal/state"
@@ -94,6 +98,85 @@ func TestStatesOfOneSchemaShareNothing(t *testing.T) {
 	require.Equal(t, asHeld, load(t, prod))
 	require.NoError(t, second.Unlock())
 	require.NoError(t, lock.Unlock())
+}
+
+// The states of a schema have locks of their own, and yet only one makes the
+// tables.
+func TestManyMayBeTheFirstInASchema(t *testing.T) {
+	c := fresh(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		c.Name = fmt.Sprint("state-", i)
+		store := open(t, c)
+		wg.Go(func() {
+			_, lock, err := store.Lock(t.Context(), ann)
+			if err == nil {
+				err = lock.Unlock()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestTablesMayAppearAtAnyMoment holds one message after another of somebody
+// who finds no tables, and has them made meanwhile.
+func TestTablesMayAppearAtAnyMoment(t *testing.T) {
+	for name, do := range map[string]func(*postgres.Store) error{
+		"load":     func(s *postgres.Store) error { _, err := s.Load(t.Context()); return err },
+		"versions": func(s *postgres.Store) error { _, err := s.Versions(t.Context()); return err },
+		"lock": func(s *postgres.Store) error {
+			_, _, err := s.Lock(t.Context(), ann)
+			if _, refused := errors.AsType[*state.ErrLocked](err); refused {
+				return nil
+			}
+			return fmt.Errorf("somebody holds the lock, and not: %w", err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			moments := 0
+			for reached := true; reached && moments < 14; moments++ { // later ones only ask again
+				c := fresh(t)
+				holdAdvisoryLock(t, c)
+				network, far := through(t, c)
+				network.holds.Store(true)
+				store, done := open(t, far), make(chan error, 1)
+				go func() { done <- do(store) }()
+				var err error
+				reached, err = network.atMessage(moments, done, func() {
+					c.Name = "other"
+					_, lock := held(t, open(t, c))
+					require.NoError(t, lock.Unlock())
+				})
+				require.NoError(t, err, "at message %d", moments)
+			}
+			require.Greater(t, moments, 8)
+		})
+	}
+}
+
+// holdAdvisoryLock takes the lock of a state as a holder has it before it has
+// made the tables.
+func holdAdvisoryLock(t *testing.T, c postgres.Config) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.URL)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // with the lock
+	_, err = conn.Exec(t.Context(), `select pg_advisory_lock(hashtextextended($1, 0))`, "proximity default "+c.Schema)
+	require.NoError(t, err)
+}
+
+func TestOldVersionsTakeNoRoom(t *testing.T) {
+	c, server := fresh(t), shared.Start(t)
+	store := open(t, c)
+	_, lock := held(t, store)
+	for serial := range uint64(20) {
+		require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: serial + 2}))
+	}
+	require.NoError(t, lock.Unlock())
+	server.Exec(t, fmt.Sprintf(`alter table "%s".versions add check (serial > 21 - %d)`, c.Schema, state.KeptVersions))
 }
 
 // TestWhatTheServerDefaultsToWeakensNothing: a role may be set to lose

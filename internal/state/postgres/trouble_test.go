@@ -202,6 +202,10 @@ func TestARoleMayBeAllowedOnlyToRead(t *testing.T) {
 	require.Equal(t, asHeld, load(t, store))
 	_, _, err := store.Lock(t.Context(), ann)
 	requireProblem(t, err, "permission denied for table states", "grant select, insert, update, delete on all tables")
+	c.URL = server.URL()
+	_, lock, err = open(t, c).Lock(t.Context(), ann)
+	require.NoError(t, err, "who may not write does not keep the lock")
+	require.NoError(t, lock.Unlock())
 }
 
 func TestALockOfAnotherRoleIsBrokenByWhoMay(t *testing.T) {

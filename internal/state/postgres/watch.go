@@ -31,6 +31,6 @@ func (l *lock) look() {
 	ctx, cancel := context.WithTimeout(context.Background(), l.store.patience)
 	defer cancel()
 	if err := l.conn.Ping(ctx); err != nil {
-		_ = l.lose(message(err)) // the next write tells it, and the context does now
+		_ = l.lose(endedBy(err)) // the next write tells it, and the context does now
 	}
 }

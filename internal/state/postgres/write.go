@@ -127,7 +127,7 @@ func (l *lock) write(ctx context.Context, what string, size int, do func(context
 	rows, err := do(ctx)
 	switch {
 	case err != nil && l.conn.Conn().IsClosed():
-		return l.lose(message(err))
+		return l.lose(endedBy(err))
 	case err != nil:
 		return l.store.explain(what, err)
 	case rows == 0:
@@ -135,6 +135,9 @@ func (l *lock) write(ctx context.Context, what string, size int, do func(context
 	}
 	return nil
 }
+
+// endedBy says why a lock was lost with its connection.
+func endedBy(err error) string { return "the connection that held it ended: " + message(err) }
 
 // timeFor returns how long a write may take on a line that is slow but works.
 func (l *lock) timeFor(size int) time.Duration {

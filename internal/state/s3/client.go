@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -110,6 +111,7 @@ func (c Config) roots() (*x509.CertPool, error) {
 func retryer(t tuning) aws.Retryer {
 	standard := retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts, o.MaxBackoff = t.tries, t.pause
+		o.RateLimiter = ratelimit.None // tries are bounded, and an outage may be long
 	})
 	return retry.AddWithErrorCodes(standard, "ConditionalRequestConflict", "OperationAborted")
 }

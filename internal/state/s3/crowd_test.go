@@ -145,7 +145,7 @@ func TestAKilledWriterNeverTearsAnything(t *testing.T) {
 	require.NoError(t, held.Save(t.Context(), state.Snapshot{Serial: 1 << 40, State: []byte("last")}))
 	require.NoError(t, held.Unlock())
 	require.Len(t, bucketOf(t, server).keys(".d/"), state.KeptVersions, "ten states; trail and journal are in the head")
-	t.Logf("report: s3: %d writers killed, 0 torn states, 0 older ones, 0 objects left behind", kills)
+	t.Logf("report: stores: s3: %d writers killed, 0 torn states, 0 older ones, 0 objects left behind", kills)
 }
 
 func TestFiftyProcessesTakeTurns(t *testing.T) {

@@ -92,7 +92,7 @@ func TestNoChangedByteGoesUnnoticed(t *testing.T) {
 			tried++
 		}
 	}
-	t.Logf("report: s3: %d heads with a changed byte or a cut, all noticed", tried)
+	t.Logf("report: stores: s3: %d heads with a changed byte or a cut, all noticed", tried)
 }
 
 // TestAMissingHeadIsNotNoState lets somebody remove the head: the states are
@@ -103,7 +103,7 @@ func TestAMissingHeadIsNotNoState(t *testing.T) {
 	before := b.keys("")
 	_, err := store.Load(t.Context())
 	requireDamaged(t, err, "head")
-	require.Contains(t, hint(t, err), "aws s3 mv --recursive s3://states/proximity.state.d/ s3://states/proximity.state.lost/")
+	require.Contains(t, hint(t, err), "aws s3 mv --recursive s3://states/proximity.state.d/ s3://states/proximity.state.lost/ --region us-east-1 --endpoint-url http://127.0.0.1:")
 	_, _, err = store.Lock(t.Context(), state.Who{})
 	requireDamaged(t, err, "head")
 	require.Equal(t, before, b.keys(""))
@@ -150,22 +150,95 @@ func TestAnObjectThatIsNotAsItWasWrittenIsDamage(t *testing.T) {
 				_, err := store.Load(t.Context())
 				requireDamaged(t, err, c.what)
 				require.ErrorContains(t, err, keys[0])
+				require.Equal(t, 1, strings.Count(err.Error(), store.String()))
 			})
 		}
 	}
 }
 
-// TestADamagedStateLeavesTheOthers is what `state restore` needs: a list of
-// what can be gone back to, the lock, and a save.
-func TestADamagedStateLeavesTheOthers(t *testing.T) {
+// TestADamagedStateLeavesTheRest is what `state restore` needs: the journal, a
+// list of what can be gone back to, the lock, and a save.
+func TestADamagedStateLeavesTheRest(t *testing.T) {
 	b, store := written(t)
 	b.remove(b.keys(".d/state-00000000000000000002-")[0])
+	files, err := store.Load(t.Context())
+	requireDamaged(t, err, "state file")
+	require.Nil(t, files.State)
+	require.Contains(t, string(files.Journal), "\nline\n")
 	all, err := store.Versions(t.Context())
 	require.NoError(t, err)
-	require.Len(t, all, 1)
-	require.Equal(t, "first", string(all[0].State))
+	require.Len(t, all, 2)
+	require.Nil(t, all[0].State)
+	require.Equal(t, "first", string(all[1].State))
 	_, lock := lock(t, store)
-	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 3, State: all[0].State}))
+	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 3, State: all[1].State}))
 	require.NoError(t, lock.Unlock())
 	require.Equal(t, "first", string(load(t, store).State))
+}
+
+func TestADamagedJournalLeavesTheRest(t *testing.T) {
+	b, store := written(t)
+	b.remove(b.keys(".d/journal-")[0])
+	files, err := store.Load(t.Context())
+	requireDamaged(t, err, "journal")
+	require.Equal(t, "second", string(files.State))
+	require.Equal(t, "line\n", string(files.Journal))
+}
+
+func TestADamagedTrailLeavesTheRest(t *testing.T) {
+	b, store := written(t)
+	_, lock := lock(t, store)
+	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 3, State: []byte("third"), Trail: []byte("last\n")}))
+	require.NoError(t, lock.Unlock())
+	b.remove(b.keys(".d/trail-")[0])
+	text, err := store.Trail(t.Context())
+	requireDamaged(t, err, "trail")
+	require.Equal(t, "last\n", string(text))
+	require.Equal(t, state.Files{State: []byte("third"), Last: []byte("last")}, load(t, store))
+}
+
+// TestADamagedStateIsExamined as `state doctor` does: it is told which part is
+// damaged, and what is not.
+func TestADamagedStateIsExamined(t *testing.T) {
+	server, store := start(t)
+	b := bucketOf(t, server)
+	for range 2 {
+		_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{})
+		require.NoError(t, err)
+		require.NoError(t, s.Edit(t.Context(), state.Entry{Action: "nothing"}, func(*state.State) error { return nil }))
+		require.NoError(t, s.Close(t.Context()))
+	}
+	b.remove(b.keys(".d/state-00000000000000000002-")[0])
+	x, err := state.Examine(t.Context(), store, state.Options{})
+	require.NoError(t, err)
+	requireDamaged(t, x.StateErr, "state file")
+	require.NoError(t, x.JournalErr)
+	require.NoError(t, x.TrailErr)
+	require.Error(t, x.Past[0].Err)
+	require.EqualValues(t, 1, x.Best().Serial)
+}
+
+// TestADamagedTrailIsExamined and read as far as it can be.
+func TestADamagedTrailIsExamined(t *testing.T) {
+	server, store := start(t)
+	b := bucketOf(t, server)
+	for i := range 3 {
+		_, s, err := state.Open(t.Context(), store, state.Who{}, state.Options{})
+		require.NoError(t, err)
+		entry := state.Entry{Action: fmt.Sprint("edit ", i), Text: strings.Repeat("x", 40_000)}
+		require.NoError(t, s.Edit(t.Context(), entry, func(*state.State) error { return nil }))
+		require.NoError(t, s.Close(t.Context()))
+	}
+	for _, key := range b.keys(".d/trail-") {
+		b.remove(key)
+	}
+	x, err := state.Examine(t.Context(), store, state.Options{})
+	require.NoError(t, err)
+	require.NoError(t, x.StateErr)
+	requireDamaged(t, x.TrailErr, "trail")
+	require.NoError(t, x.LastErr)
+	entries, err := state.Trail(t.Context(), store, state.Options{})
+	requireDamaged(t, err, "trail")
+	require.Len(t, entries, 1)
+	require.Equal(t, "edit 2", entries[0].Action)
 }

@@ -34,7 +34,7 @@ func (p *problem) Hint() string { return p.hint }
 
 func (p *problem) Unwrap() error { return p.cause }
 
-// headless is the damage that a head is gone.
+// headless is the damage that a head is gone, or is none of ours.
 type headless struct {
 	*state.ErrDamaged
 	config Config
@@ -42,11 +42,12 @@ type headless struct {
 
 func (h *headless) Unwrap() error { return h.ErrDamaged }
 
-// Hint says how the newest state is brought back.
+// Hint says how to get at an earlier head, or else begin anew with the newest
+// state.
 func (h *headless) Hint() string {
 	c := h.config
-	at := "s3://" + c.Bucket + "/" + c.Key
-	return fmt.Sprintf("aws s3 mv --recursive %[1]s.d/ %[1]s.lost/%[2]s   # then `proximity state push` the newest of them", at, c.flags())
+	return fmt.Sprintf(`aws s3api list-object-versions --bucket %[1]s --prefix %[2]s%[3]s   (where the bucket keeps versions: put the newest good one back)
+aws s3 mv --recursive s3://%[1]s/%[2]s.d/ s3://%[1]s/%[2]s.lost/%[3]s   (else: then remove the head, and push the newest state of these)`, c.Bucket, c.Key, c.flags())
 }
 
 // flags are those that AWS's command needs to reach the store.
@@ -210,14 +211,14 @@ func (s *Store) unreached(err error) *problem {
 	case errors.Is(err, context.Canceled):
 		return &problem{text: "the request was interrupted"}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &problem{text: at + " refuses connections: nothing listens there", hint: "curl -I " + s.config.Endpoint}
+		return &problem{text: at + " refuses connections: nothing listens there", hint: "curl -I " + cmp.Or(s.config.Endpoint, "https://s3.amazonaws.com")}
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return &problem{text: at + " does not answer"}
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &problem{text: "the connection to " + at + " was cut"}
 	case status(err) != 0:
-		return &problem{text: fmt.Sprintf("%s does not answer as S3 does (HTTP %d)", at, status(err)), hint: "curl -I " + s.config.Endpoint}
+		return &problem{text: fmt.Sprintf("%s does not answer as S3 does (HTTP %d)", at, status(err)), hint: "curl -I " + cmp.Or(s.config.Endpoint, "https://s3.amazonaws.com")}
 	}
 	return &problem{text: s.keys.hide(fmt.Sprintf("%s: %v", at, deepest(err)))}
 }

@@ -34,3 +34,6 @@ func Through(c Config, address string, asked func(string)) (*Store, error) {
 		},
 	})
 }
+
+// Watched returns a connection that times out when it stalls.
+func Watched(conn net.Conn, stall time.Duration) net.Conn { return &watched{conn, stall} }

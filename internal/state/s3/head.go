@@ -80,8 +80,13 @@ func (h head) objects() []object {
 	return all
 }
 
-// heldBy reports whether the lock of that token is held.
-func (h head) heldBy(token string) bool { return h.Lock != nil && h.Lock.Token == token }
+// heldBy reports whether the lock of that token is held. None has nobody's.
+func (h head) heldBy(token string) bool {
+	return h.Lock != nil && token != nobody && h.Lock.Token == token
+}
+
+// nobody is the token of who holds no lock.
+const nobody = ""
 
 func (h head) encode() ([]byte, error) {
 	content, err := json.Marshal(h)
@@ -100,19 +105,19 @@ func (e envelope) encode() ([]byte, error) {
 func (s *Store) decode(data []byte) (h head, err error) {
 	var e envelope
 	if err := json.Unmarshal(data, &e); err != nil || e.Format != headFormat {
-		return h, s.damaged("head", "it is no head of a state: another program wrote it, or it was altered")
+		return h, s.beheaded("it is no head of a state: another program wrote it, or it was altered")
 	}
 	if e.Version > headVersion {
 		return h, &state.ErrNewer{Store: s.String(), Version: e.Version, Have: headVersion}
 	}
 	again, err := e.encode()
 	if err != nil || e.Version < 1 || sum(e.Store) != e.Checksum || !bytes.Equal(again, data) {
-		return h, s.damaged("head", "it is not as it was written")
+		return h, s.beheaded("it is not as it was written")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(e.Store))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&h); err != nil {
-		return h, s.damaged("head", "%v", err)
+		return h, s.beheaded("%v", err)
 	}
 	return h, nil
 }
@@ -124,6 +129,10 @@ func sum(data []byte) string {
 
 // unique returns a text that nobody else has.
 func unique() string { return strings.ToLower(rand.Text()) }
+
+func (s *Store) beheaded(why string, args ...any) *headless {
+	return &headless{s.damaged("head", why, args...), s.config}
+}
 
 func (s *Store) damaged(what, why string, args ...any) *state.ErrDamaged {
 	return &state.ErrDamaged{Store: s.String(), What: what, Why: fmt.Sprintf(why, args...)}

@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -67,17 +68,17 @@ func magnitude(size int64) int64 {
 	return power
 }
 
-// text reads all lines, nil when there are none.
-func (s *Store) text(ctx context.Context, l lines, what string) ([]byte, error) {
-	var all []byte
+// text reads all lines, nil when there are none. With *state.ErrDamaged it
+// returns those of the segments that can be read.
+func (s *Store) text(ctx context.Context, l lines, what string) (all []byte, damage error) {
 	for _, segment := range l.Segments {
 		part, err := s.fetch(ctx, segment, what)
-		if err != nil {
+		if err != nil && !damaged(err) {
 			return nil, err
 		}
-		all = append(all, part...)
+		all, damage = append(all, part...), errors.Join(damage, err)
 	}
-	return append(all, l.Tail...), nil
+	return append(all, l.Tail...), damage
 }
 
 // lastLine reads the last line, without its line break; nil when there is none.

@@ -58,7 +58,7 @@ func (s *Store) acquire(ctx context.Context, by holding) (placed, error) {
 		next := at.head
 		next.Lock = &by
 		err = failpoint.Around("state/s3: take the lock", func() (err error) {
-			at, err = s.swap(ctx, at, next)
+			at, err = s.swap(ctx, at, next, nobody)
 			return err
 		})
 		if !errors.Is(err, errChanged) {
@@ -111,7 +111,7 @@ func (l *lock) write(ctx context.Context, change func(*head) error) error {
 	if err := change(&next); err != nil {
 		return err
 	}
-	at, err := l.store.swap(ctx, l.at, next)
+	at, err := l.store.swap(ctx, l.at, next, l.at.head.Lock.Token)
 	if errors.Is(err, errChanged) {
 		l.end(l.store.lost())
 		return l.ended
@@ -155,7 +155,7 @@ func (l *lock) Unlock() error {
 	free := l.at.head
 	free.Lock = nil
 	err := failpoint.Around("state/s3: give the lock back", func() error {
-		_, err := l.store.swap(context.Background(), l.at, free)
+		_, err := l.store.swap(context.Background(), l.at, free, l.at.head.Lock.Token)
 		return err
 	})
 	l.end(errEnded)
@@ -183,7 +183,7 @@ func (s *Store) Break(ctx context.Context, id string) error {
 		free := at.head
 		free.Lock = nil
 		err = failpoint.Around("state/s3: break the lock", func() error {
-			_, err := s.swap(ctx, at, free)
+			_, err := s.swap(ctx, at, free, nobody)
 			return err
 		})
 		if !errors.Is(err, errChanged) {

@@ -149,32 +149,83 @@ func TestAWriteWithoutAnAnswerIsSettled(t *testing.T) {
 	}
 }
 
-// TestAWriteThatWasGivenUpMayComeLate is a proxy that holds back a request for
-// longer than its sender waits: what was an error stays without effect once
-// the holder has gone on.
-func TestAWriteThatWasGivenUpMayComeLate(t *testing.T) {
+// TestAWriteThatHasBegunGoesOnWhenItsContextEnds because nobody could tell
+// what came of it.
+func TestAWriteThatHasBegunGoesOnWhenItsContextEnds(t *testing.T) {
 	server, store := start(t)
-	_, lock := lock(t, store)
-	require.NoError(t, lock.Append(t.Context(), []byte("one\n")))
-	var late atomic.Pointer[http.Request]
-	var answer atomic.Value
+	_, held := lock(t, store)
+	ctx, cancel := context.WithCancel(t.Context())
+	isHeadPut := func(r *http.Request) bool { return isPut(r) && isHead(r) }
+	first(server, 1, isHeadPut, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		cancel()
+		cut(w, r, next)
+	})
+	require.NoError(t, held.Append(ctx, []byte("line\n")))
+	require.Equal(t, "line\n", string(load(t, store).Journal))
+	require.NoError(t, held.Unlock())
+}
+
+// givenUp lets an append fail and then come late: a proxy holds the request
+// back for longer than its sender waits.
+func givenUp(t *testing.T, server *s3server.Server, held state.Lock, line string) {
+	t.Helper()
+	var late func()
 	server.Between(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if isPut(r) && late.Load() == nil {
+		if isPut(r) && late == nil {
 			body, _ := io.ReadAll(r.Body)
 			kept := r.Clone(context.WithoutCancel(r.Context()))
 			kept.Body = io.NopCloser(bytes.NewReader(body))
-			answer.Store(next)
-			late.Store(kept)
+			late = func() { next.ServeHTTP(discard{http.Header{}}, kept) }
 		}
 		cut(w, r, next)
 	})
-	require.Error(t, lock.Append(t.Context(), []byte("two\n")))
+	require.Error(t, held.Append(t.Context(), []byte(line)))
 	server.Between(nil)
-	answer.Load().(http.Handler).ServeHTTP(discard{http.Header{}}, late.Load())
-	require.Equal(t, "one\ntwo\n", string(load(t, store).Journal), "it has come late")
-	require.NoError(t, lock.Append(t.Context(), []byte("three\n")))
-	require.Equal(t, "one\nthree\n", string(load(t, store).Journal))
-	require.NoError(t, lock.Unlock())
+	late()
+}
+
+// TestAWriteThatWasGivenUpMayComeLate and stays without effect once the holder
+// has gone on: it was told that nothing was written.
+func TestAWriteThatWasGivenUpMayComeLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		goOn func(held state.Lock) error
+		want string
+	}{
+		"before another append": {func(held state.Lock) error { return held.Append(t.Context(), []byte("three\n")) }, "one\nthree\n"},
+		"before a save": {func(held state.Lock) error {
+			return held.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("state")})
+		}, ""},
+		"before the end": {func(held state.Lock) error { return nil }, "one\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, store := start(t)
+			_, held := lock(t, store)
+			require.NoError(t, held.Append(t.Context(), []byte("one\n")))
+			givenUp(t, server, held, "two\n")
+			require.Equal(t, "one\ntwo\n", string(load(t, store).Journal), "it has come late")
+			require.NoError(t, c.goOn(held))
+			require.NoError(t, held.Unlock())
+			require.Equal(t, c.want, string(load(t, store).Journal))
+			_, held = lock(t, store)
+			require.NoError(t, held.Unlock())
+		})
+	}
+}
+
+// TestABreakDoesNotUndoWhatTheHolderWrites lets the holder write between the
+// look and the write of the one who breaks its lock.
+func TestABreakDoesNotUndoWhatTheHolderWrites(t *testing.T) {
+	server, store := start(t)
+	_, held := lock(t, store)
+	other := on(t, server)
+	first(server, 1, func(r *http.Request) bool { return isPut(r) && isHead(r) }, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if err := held.Append(context.Background(), []byte("line\n")); err != nil {
+			t.Error(err)
+		}
+		next.ServeHTTP(w, r)
+	})
+	require.NoError(t, other.Break(t.Context(), "id-ann"))
+	require.Equal(t, "line\n", string(load(t, store).Journal))
 }
 
 func TestALateWriteOfALostRunHasNoEffect(t *testing.T) {

@@ -29,17 +29,14 @@ func (s *Store) keep(ctx context.Context, kind string, data []byte) (object, err
 	return o, err
 }
 
-// condition is that of a write.
-type condition struct{ match, noneMatch string }
+// condition is that of a write: always, absent, or the entity tag that the
+// object must still have.
+type condition string
 
-// The conditions: none, and that there is no object. unchanged is that the
-// object is still the one of an entity tag.
-var (
-	always = condition{}
-	absent = condition{noneMatch: "*"}
+const (
+	always condition = ""
+	absent condition = "*"
 )
-
-func unchanged(tag string) condition { return condition{match: tag} }
 
 // put writes an object and returns its entity tag.
 func (s *Store) put(ctx context.Context, key string, data []byte, on condition) (string, error) {
@@ -50,11 +47,12 @@ func (s *Store) put(ctx context.Context, key string, data []byte, on condition) 
 	if key == s.config.Key {
 		in.ContentType = aws.String("application/json")
 	}
-	if on.match != "" {
-		in.IfMatch = &on.match
-	}
-	if on.noneMatch != "" {
-		in.IfNoneMatch = &on.noneMatch
+	switch on {
+	case always:
+	case absent:
+		in.IfNoneMatch = aws.String(string(absent))
+	default:
+		in.IfMatch = aws.String(string(on))
 	}
 	in.ServerSideEncryption = types.ServerSideEncryption(s.config.SSE)
 	if s.config.KMSKeyID != "" {

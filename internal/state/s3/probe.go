@@ -21,7 +21,7 @@ func (s *Store) prove(ctx context.Context, at placed) error {
 	}
 	untrue := map[string]condition{
 		"If-None-Match": absent,
-		"If-Match":      unchanged(`"00000000000000000000000000000000"`),
+		"If-Match":      `"00000000000000000000000000000000"`,
 	}
 	for header, on := range untrue {
 		switch _, err := s.put(ctx, s.config.Key, data, on); {

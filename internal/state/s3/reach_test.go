@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"encoding/pem"
+	"net"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,4 +69,60 @@ func TestACertificateOfOnesOwnIsTrusted(t *testing.T) {
 	require.NoError(t, held.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("state")}))
 	require.NoError(t, held.Unlock())
 	require.Equal(t, "state", string(load(t, store).State))
+}
+
+// TestAConnectionThatStallsIsGivenUp however long it has been used before: the
+// clock is that of the bubble.
+func TestAConnectionThatStallsIsGivenUp(t *testing.T) {
+	for name, use := range map[string]func(conn net.Conn) error{
+		"read":  func(conn net.Conn) error { _, err := conn.Read(make([]byte, 1)); return err },
+		"write": func(conn net.Conn) error { _, err := conn.Write(make([]byte, 1)); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				defer far.Close()
+				conn, answers := s3.Watched(near, time.Minute), s3.Watched(far, time.Hour)
+				go func() {
+					for range 10 {
+						time.Sleep(50 * time.Second)
+						if name == "read" {
+							_, _ = answers.Write(make([]byte, 1))
+						} else {
+							_, _ = answers.Read(make([]byte, 1))
+						}
+					}
+				}()
+				for range 10 {
+					require.NoError(t, use(conn))
+				}
+				began := time.Now()
+				require.ErrorIs(t, use(conn), os.ErrDeadlineExceeded)
+				require.Equal(t, time.Minute, time.Since(began))
+			})
+		})
+	}
+}
+
+// TestAWriteCountsForTheReadThatWaits is a long upload: its answer is waited
+// for from the start.
+func TestAWriteCountsForTheReadThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		conn := s3.Watched(near, time.Minute)
+		answer := make(chan error)
+		go func() {
+			_, err := conn.Read(make([]byte, 1))
+			answer <- err
+		}()
+		for range 10 {
+			go func() { _, _ = far.Read(make([]byte, 1)) }()
+			_, err := conn.Write(make([]byte, 1))
+			require.NoError(t, err)
+			time.Sleep(50 * time.Second)
+		}
+		_, err := far.Write(make([]byte, 1))
+		require.NoError(t, err)
+		require.NoError(t, <-answer)
+	})
 }

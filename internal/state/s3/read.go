@@ -7,31 +7,27 @@ import (
 	"github.com/proximity-cli/proximity/internal/state"
 )
 
-// Load implements state.Store.
+// Load implements state.Store. With *state.ErrDamaged it returns what can be
+// read all the same.
 func (s *Store) Load(ctx context.Context) (state.Files, error) {
 	return view(ctx, s, func(h head) (files state.Files, err error) {
+		var stateErr, journalErr, lastErr error
 		if len(h.Versions) > 0 {
-			if files.State, err = s.fetch(ctx, h.Versions[0].object, "state file"); err != nil {
-				return files, err
-			}
+			files.State, stateErr = s.fetch(ctx, h.Versions[0].object, "state file")
 		}
-		if files.Journal, err = s.text(ctx, h.Journal, "journal"); err != nil {
-			return files, err
-		}
-		files.Last, err = s.lastLine(ctx, h.Trail, "trail")
-		return files, err
+		files.Journal, journalErr = s.text(ctx, h.Journal, "journal")
+		files.Last, lastErr = s.lastLine(ctx, h.Trail, "trail")
+		return files, errors.Join(stateErr, journalErr, lastErr)
 	})
 }
 
 // Versions implements state.Store. A version whose object is gone or altered
-// is left out: there is nothing in it to go back to.
+// has no State.
 func (s *Store) Versions(ctx context.Context) ([]state.Version, error) {
 	return view(ctx, s, func(h head) (all []state.Version, err error) {
 		for _, v := range h.Versions {
 			data, err := s.fetch(ctx, v.object, "version")
-			if damaged(err) {
-				continue
-			} else if err != nil {
+			if err != nil && !damaged(err) {
 				return nil, err
 			}
 			all = append(all, state.Version{Serial: v.Serial, At: v.At, State: data})
@@ -40,7 +36,8 @@ func (s *Store) Versions(ctx context.Context) ([]state.Version, error) {
 	})
 }
 
-// Trail implements state.Store.
+// Trail implements state.Store. With *state.ErrDamaged it returns what can be
+// read all the same.
 func (s *Store) Trail(ctx context.Context) ([]byte, error) {
 	return view(ctx, s, func(h head) ([]byte, error) { return s.text(ctx, h.Trail, "trail") })
 }
@@ -49,20 +46,19 @@ func (s *Store) Trail(ctx context.Context) ([]byte, error) {
 // is gone because a holder has replaced it meanwhile, read is called again
 // with the next head.
 func view[T any](ctx context.Context, s *Store, read func(head) (T, error)) (T, error) {
-	var nothing T
+	var seen T
 	at, err := s.present(ctx)
 	for err == nil {
-		seen, failed := read(at.head)
-		if failed == nil {
-			return seen, nil
-		} else if _, isGone := errors.AsType[missing](failed); !isGone {
-			return nothing, s.named(failed)
+		var failed error
+		seen, failed = read(at.head)
+		if _, isGone := errors.AsType[missing](failed); !isGone {
+			return seen, s.named(failed)
 		}
 		var now placed
 		if now, err = s.present(ctx); err == nil && now.tag == at.tag {
-			return nothing, failed
+			return seen, failed
 		}
 		at = now
 	}
-	return nothing, s.named(err)
+	return seen, s.named(err)
 }

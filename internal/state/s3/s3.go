@@ -92,11 +92,11 @@ func (c Config) check() error {
 	case strings.HasPrefix(c.Key, "/") || strings.HasSuffix(c.Key, "/"):
 		return &problem{text: fmt.Sprintf("state: s3: the key %q begins or ends with a slash", c.Key), hint: fmt.Sprintf("key = %q", strings.Trim(c.Key, "/"))}
 	case (c.AccessKey == "") != (c.SecretKey == ""):
-		return &problem{text: "state: s3: of access_key and secret_key only one is given", hint: ""}
+		return &problem{text: "state: s3: of access_key and secret_key only one is given"}
 	case c.Token != "" && c.AccessKey == "":
-		return &problem{text: "state: s3: a token is given without its keys", hint: ""}
+		return &problem{text: "state: s3: a token is given without its keys"}
 	case c.AccessKey != "" && c.Profile != "":
-		return &problem{text: "state: s3: both a profile and keys are given", hint: ""}
+		return &problem{text: "state: s3: both a profile and keys are given"}
 	}
 	switch c.SSE {
 	case "", "AES256", "aws:kms", "aws:kms:dsse":

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -40,7 +41,7 @@ func (s *Store) present(ctx context.Context) (placed, error) {
 	if at, err = s.read(ctx); err != nil || at.tag != "" {
 		return at, err // it was made just now, and the state after it
 	}
-	return at, &headless{s.damaged("head", "it is missing, but states are there under %s", s.dir()), s.config}
+	return at, s.beheaded("it is missing, but states are there under %s", s.dir())
 }
 
 // errChanged is the error of swap when the head is another one by now.
@@ -54,11 +55,12 @@ const swapTries = 3
 // that leaves it open whether the write was carried out, such as none, or a
 // condition that its own first try has made untrue, is settled by a look: what
 // stands there is the new head, or the old one, and then it is tried again, or
-// that of somebody else. A head with the lock that next has counts as the old
-// one: it is a write of ours that was given up and has come late.
+// that of somebody else. To the holder of a lock, named by its token, any head
+// with that lock is the old one: nobody else writes it, so that it is a write
+// that was given up and has come late.
 //
 // Once begun it goes on when ctx ends, so that its outcome is known.
-func (s *Store) swap(ctx context.Context, was placed, next head) (placed, error) {
+func (s *Store) swap(ctx context.Context, was placed, next head, token string) (placed, error) {
 	if err := ctx.Err(); err != nil {
 		return placed{}, err
 	}
@@ -69,10 +71,7 @@ func (s *Store) swap(ctx context.Context, was placed, next head) (placed, error)
 		return placed{}, err
 	}
 	return backoff.Retry(ctx, func() (placed, error) {
-		on := absent
-		if was.tag != "" {
-			on = unchanged(was.tag)
-		}
+		on := cmp.Or(condition(was.tag), absent)
 		tag, err := s.put(ctx, s.config.Key, data, on)
 		if err == nil {
 			return placed{next, tag}, nil
@@ -87,7 +86,7 @@ func (s *Store) swap(ctx context.Context, was placed, next head) (placed, error)
 			return placed{}, err
 		case now.head.Write == next.Write:
 			return now, nil
-		case now.head.Write == was.head.Write, next.Lock != nil && now.head.heldBy(next.Lock.Token):
+		case now.head.Write == was.head.Write, now.head.heldBy(token):
 			was = now
 			return placed{}, err
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,7 +72,7 @@ func noLostUpdate(t *testing.T, store state.Store) {
 }
 
 func takeTurn(ctx context.Context, store state.Store, who state.Who, holders *atomic.Int64) error {
-	lock, err := insist(ctx, store, who)
+	_, lock, err := waitFor(ctx, store, who)
 	if err != nil {
 		return err
 	}
@@ -83,18 +82,6 @@ func takeTurn(ctx context.Context, store state.Store, who state.Who, holders *at
 	err = errors.Join(err, count(ctx, store, lock))
 	holders.Add(-1)
 	return errors.Join(err, lock.Unlock())
-}
-
-// insist asks for the lock until it gets it.
-func insist(ctx context.Context, store state.Store, who state.Who) (state.Lock, error) {
-	for {
-		_, lock, err := store.Lock(ctx, who)
-		var held *state.ErrLocked
-		if !errors.As(err, &held) {
-			return lock, err
-		}
-		runtime.Gosched()
-	}
 }
 
 func count(ctx context.Context, store state.Store, lock state.Lock) error {

@@ -111,7 +111,7 @@ func takeTurns(ctx context.Context, store state.Store, dir string) error {
 		if err != nil {
 			return err
 		}
-		leave, err := enter(dir, fmt.Sprintf("double-%d-%d", os.Getpid(), round))
+		leave, err := enter(dir)
 		if err != nil {
 			return err
 		}
@@ -141,13 +141,14 @@ func waitFor(ctx context.Context, store state.Store, who state.Who) (context.Con
 // enter marks in the file system, which knows nothing of the store's lock,
 // that somebody is inside. Who finds the mark of another leaves one of its own
 // for takeStock.
-func enter(dir, double string) (leave func() error, err error) {
+func enter(dir string) (leave func() error, err error) {
 	inside := filepath.Join(dir, "inside")
 	switch err := os.Mkdir(inside, 0o700); {
 	case err == nil:
 		return func() error { return os.Remove(inside) }, nil
 	case errors.Is(err, fs.ErrExist):
-		return func() error { return nil }, os.Mkdir(filepath.Join(dir, double), 0o700)
+		_, err := os.MkdirTemp(dir, "double-*")
+		return func() error { return nil }, err
 	default:
 		return nil, err
 	}
