@@ -219,16 +219,19 @@ func readState(text []byte) (serial uint64, err error) {
 		return 0, nil
 	}
 	var file struct {
-		Checksum string
-		State    json.RawMessage
+		Checksum, Header string
+		State            json.RawMessage
+		Sealed           []byte
 	}
 	var inner struct{ Serial uint64 }
-	err = errors.Join(json.Unmarshal(text, &file), json.Unmarshal(file.State, &inner))
-	var compact bytes.Buffer
-	if err == nil {
-		err = json.Compact(&compact, file.State)
+	err = json.Unmarshal(text, &file)
+	var content bytes.Buffer
+	if err == nil && file.Header != "" {
+		content.WriteString(file.Header + "\n" + string(file.Sealed))
+	} else if err == nil {
+		err = errors.Join(json.Unmarshal(file.State, &inner), json.Compact(&content, file.State))
 	}
-	if err == nil && file.Checksum != "sha256:"+digest(compact.Bytes()) {
+	if err == nil && file.Checksum != "sha256:"+digest(content.Bytes()) {
 		err = errors.New("its checksum is wrong")
 	}
 	if err != nil {
