@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -15,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/state"
 )
 
 // served is a directory with a configuration, and a cluster apart from it.
@@ -196,3 +199,63 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	require.NoError(t, first.Wait())
 	s.settles(t, 1)
 }
+
+// TestALostLockEndsTheRun takes the lock away from an apply that is at work.
+// It stops by itself, and the next one finds all that it did.
+func TestALostLockEndsTheRun(t *testing.T) {
+	bin := buildProgram(t, "")
+	for kind, place := range keptIn(t) {
+		if kind == "local" {
+			continue // there nobody can take it away
+		}
+		t.Run(kind, func(t *testing.T) {
+			at, err := stageAt(bin, t.TempDir(), place)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(at.dir, "main.hcl"), []byte(oneAfterTheOther), 0o600))
+			cmd, _ := at.command([]string{"apply", "--yes"})
+			cmd.Stdout, cmd.Stderr = nil, nil
+			stderr, err := cmd.StderrPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			lines, isBroken, said := bufio.NewScanner(stderr), false, ""
+			for lines.Scan() {
+				said += lines.Text() + "\n"
+				if !isBroken && strings.Contains(lines.Text(), "created in") {
+					isBroken = true
+					who, isHeld, err := state.Holder(t.Context(), at.store)
+					require.NoError(t, err)
+					require.True(t, isHeld)
+					require.NoError(t, at.store.Break(t.Context(), who.ID))
+				}
+			}
+			require.Error(t, cmd.Wait())
+			require.Contains(t, said, "lock was lost")
+			require.NoError(t, at.run("apply", "--yes"))
+			require.NoError(t, at.run("plan", "--detailed-exitcode"))
+			world, err := look(at.dir, "lab")
+			require.NoError(t, err)
+			c := count(world)
+			require.Empty(t, c.strays)
+			require.Equal(t, map[string]int{"app.web[0]": 1, "app.web[1]": 1, "app.web[2]": 1, "app.web[3]": 1}, c.ours)
+		})
+	}
+}
+
+const oneAfterTheOther = `
+host "lab" {
+  endpoint = "sim:"
+  defaults {
+    node    = "pve1"
+    storage = "local-lvm"
+    bridge  = "vmbr0"
+  }
+  limits { parallel = 1 }
+}
+
+app "web" {
+  count    = 4
+  host     = host.lab
+  template = "debian-13-standard"
+  disk { size = "1GiB" }
+}
+`

@@ -15,6 +15,8 @@ import (
 type wanted struct {
 	apps     map[string]*wantedApp
 	policies map[string][]string // apps by policy
+	secrets  bool                // there is one, which is made once
+	value    string              // of the secret, as it was first seen
 }
 
 type wantedApp struct {
@@ -23,18 +25,22 @@ type wantedApp struct {
 	storage      string
 	memory, disk int // MiB, GiB
 	timezone     string
+	secret       bool // it is told the secret
 	running      bool
 	volumes      map[string]int // GiB by name
 }
 
 var wantedNodes = []string{"pve1", "pve2", "pve3"}
 
-func drawWanted(r *rand.Rand) *wanted {
-	w := &wanted{apps: map[string]*wantedApp{}, policies: map[string][]string{}}
+func newWanted() *wanted {
+	return &wanted{apps: map[string]*wantedApp{}, policies: map[string][]string{}}
+}
+
+// draw draws the first configuration.
+func (w *wanted) draw(r *rand.Rand) {
 	for range 2 + r.IntN(3) {
 		w.change(r)
 	}
-	return w
 }
 
 // change draws something else to be wanted, which always gives a plan something
@@ -65,6 +71,7 @@ func (w *wanted) add(r *rand.Rand) {
 	w.apps[name] = &wantedApp{
 		instances: max(0, r.IntN(5)-2), node: wantedNodes[r.IntN(3)], storage: []string{"local-lvm", "nvme"}[r.IntN(2)],
 		memory: 64 * (1 + r.IntN(8)), disk: 1 + r.IntN(3), running: r.IntN(4) > 0, volumes: map[string]int{},
+		secret: r.IntN(2) == 0 && w.secrets,
 	}
 	for _, volume := range []string{"data", "logs"} {
 		if r.IntN(3) == 0 {
@@ -105,12 +112,18 @@ func (w *wanted) changeApp(r *rand.Rand, what int, name string) {
 func (w *wanted) hcl() string {
 	var b strings.Builder
 	b.WriteString("host \"pve\" {\n  endpoint = \"sim:\"\n  defaults { bridge = \"vmbr0\" }\n}\n")
+	if w.secrets {
+		b.WriteString("secret \"shared\" { length = 24 }\n")
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.apps)) {
 		a := w.apps[name]
 		fmt.Fprintf(&b, "app %q {\n  host = host.pve\n  node = %q\n  template = \"debian-13-standard\"\n  template_storage = \"local\"\n", name, a.node)
 		fmt.Fprintf(&b, "  memory = \"%dMiB\"\n  running = %t\n  disk {\n    size = \"%dGiB\"\n    storage = %q\n  }\n", a.memory, a.running, a.disk, a.storage)
 		if a.instances > 0 {
 			fmt.Fprintf(&b, "  count = %d\n", a.instances)
+		}
+		if a.secret {
+			b.WriteString("  env = { TOKEN = secret.shared.value }\n")
 		}
 		if a.timezone != "" {
 			fmt.Fprintf(&b, "  timezone = %q\n", a.timezone)
@@ -173,9 +186,26 @@ func (w *wanted) against(now, before pvesim.World, l *toll) (wrong []string) {
 			wrong = append(wrong, address+" is lost")
 		} else if not := a.differs(g); not != "" {
 			wrong = append(wrong, address+": "+not)
+		} else if not := w.differsInSecret(a, g); not != "" {
+			wrong = append(wrong, address+": "+not)
 		}
 	}
 	return append(wrong, w.jobs(now, found)...)
+}
+
+// differsInSecret says that a container has not the secret that was made first,
+// or has it without being told, or "".
+func (w *wanted) differsInSecret(a *wantedApp, g pvesim.Guest) string {
+	_, value, has := strings.Cut(g.Config["env"], "TOKEN=")
+	switch {
+	case has != a.secret:
+		return fmt.Sprintf("it has the secret: %t", has)
+	case has && w.value == "":
+		w.value = value
+	case has && value != w.value:
+		return "the secret was made anew"
+	}
+	return ""
 }
 
 // differs says what of a container is not as it is wanted, or "".

@@ -95,6 +95,7 @@ type played struct {
 	state   written  // before
 	world   census   // as all has to be in the end
 	files   []string // likewise
+	adopts  bool     // it takes something over also without a kill
 }
 
 func castOf(t *testing.T, kind, pattern, bin string, place func(dir, name string) (kept, error)) cast {
@@ -143,6 +144,11 @@ func (c cast) play(p *played) error {
 		return fmt.Errorf("without a kill: %w", err)
 	}
 	p.files = namesIn(calm.dir)
+	calmly, err := calm.read(&toll{})
+	if err != nil {
+		return err
+	}
+	p.adopts = len(calmly.adopted) > 0
 	world, err := look(calm.dir, "lab")
 	p.world, p.reached = count(world), reached
 	return errors.Join(err, p.world.against(p.world, &toll{}))
@@ -228,10 +234,14 @@ func (c cast) kills(home string, l *toll) (all []func() error) {
 	return all
 }
 
-// deaths are the kills that a scenario is to suffer: one at each point that was
-// not suffered enough, or one for each time that it is reached.
+// deaths are the kills that a scenario is to suffer at each point that was not
+// suffered enough: when it is reached for the first and for the last time, or
+// each time. The first Save of a run has nothing to fold, the last one has.
 func (c cast) deaths(p *played, suffered map[string]int) (list []death) {
-	times := map[string]int{}
+	times, last := map[string]int{}, map[string]int{}
+	for _, point := range p.reached {
+		last[point]++
+	}
 	for _, point := range p.reached {
 		_, _, isOfStore := strings.Cut(point, " state/")
 		if !c.counts(point) && (c.place == nil || !isOfStore) { // a move has two stores
@@ -240,7 +250,8 @@ func (c cast) deaths(p *played, suffered map[string]int) (list []death) {
 		if times[point]++; times[point] == 1 {
 			suffered[point]++
 		}
-		if *everywhere || times[point] == 1 && (!isOfStore || suffered[point] <= enough) {
+		isDue := (times[point] == 1 || times[point] == last[point]) && (!isOfStore || suffered[point] <= enough)
+		if isDue || *everywhere {
 			list = append(list, death{p, point, times[point]})
 		}
 	}
@@ -272,7 +283,11 @@ func (d death) recovers(at stage, dead written, l *toll) error {
 		return fmt.Errorf("after the kill: %w", err)
 	}
 	alive, err := at.read(l)
-	if err := errors.Join(err, alive.notBefore(dead, l)); err != nil {
+	err = errors.Join(err, alive.notBefore(dead, l))
+	if !d.adopts {
+		err = errors.Join(err, alive.remembers(l))
+	}
+	if err != nil {
 		return err
 	}
 	if names := namesIn(at.dir); !slices.Equal(names, d.files) {

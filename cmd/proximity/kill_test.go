@@ -13,13 +13,12 @@ import (
 	"testing"
 	"time"
 
+	keys "filippo.io/age"
 	"github.com/stretchr/testify/require"
 
-	"github.com/proximity-cli/proximity/internal/providers/proxmox"
 	"github.com/proximity-cli/proximity/internal/pvesim"
-	"github.com/proximity-cli/proximity/internal/resource"
 	"github.com/proximity-cli/proximity/internal/state"
-	"github.com/proximity-cli/proximity/internal/state/local"
+	"github.com/proximity-cli/proximity/internal/state/vault"
 )
 
 var (
@@ -46,10 +45,13 @@ func TestKilledAppliesLoseNothing(t *testing.T) {
 	var lives []func() error
 	for seed := first; seed <= last; seed++ {
 		lives = append(lives, func() error {
-			v := &victim{rand: rand.New(rand.NewPCG(seed, 0)), toll: &l, want: &wanted{}, usual: 400 * time.Millisecond}
+			v := &victim{rand: rand.New(rand.NewPCG(seed, 0)), toll: &l, want: newWanted(), usual: 400 * time.Millisecond}
 			kind := storesOfEstates[seed%uint64(len(storesOfEstates))]
 			var err error
-			if v.stage, err = stageAt(bin, filepath.Join(home, fmt.Sprint(seed)), places[kind]); err == nil {
+			if v.stage, err = stageAt(bin, filepath.Join(home, fmt.Sprint(seed)), places[kind]); err == nil && seed/2%2 == 0 {
+				err = v.encrypt()
+			}
+			if err == nil {
 				err = v.live()
 			}
 			if err != nil {
@@ -60,7 +62,7 @@ func TestKilledAppliesLoseNothing(t *testing.T) {
 		})
 	}
 	require.NoError(t, atOnce(lives))
-	t.Logf("report: kills: %d at random moments in %d estates on %d kinds of stores, %d with steps under way, %s, at most 1 extra apply",
+	t.Logf("report: kills: %d at random moments in %d estates on %d kinds of stores, half of them encrypted, %d with steps under way, %s, at most 1 extra apply",
 		l.kills.Load(), last-first+1, len(places), l.open.Load(), &l)
 }
 
@@ -80,10 +82,26 @@ type victim struct {
 	kills, rounds int
 }
 
+// encrypt gives the estate a key, and a secret that some of its apps get.
+func (v *victim) encrypt() error {
+	key, err := keys.GenerateX25519Identity()
+	if err != nil {
+		return err
+	}
+	v.want.secrets = true
+	if v.vault, err = vault.New(vault.Options{Identities: key.String()}); err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(v.dir, "key.txt"), []byte(key.String()+"\n"), 0o600),
+		v.settings(v.block+"\n  encryption { identity_file = \"key.txt\" }"),
+	)
+}
+
 // live kills its applies so often as is due to each estate, and has everything
 // removed in the end.
 func (v *victim) live() error {
-	v.want = drawWanted(v.rand)
+	v.want.draw(v.rand)
 	err := v.write()
 	if err == nil {
 		err = v.run("plan") // makes the cluster
@@ -105,7 +123,7 @@ func (v *victim) live() error {
 			v.want.change(v.rand)
 		}
 	}
-	v.want = &wanted{}
+	v.want = newWanted()
 	return errors.Join(v.run("destroy", "--yes"), v.inOrder())
 }
 
@@ -149,7 +167,7 @@ func (v *victim) killed() error {
 	case status.Signaled():
 		v.kills++
 		v.toll.kills.Add(1)
-		if st, err := v.recorded(); err == nil && len(st.Open) > 0 {
+		if st, err := state.Read(context.Background(), v.place(), v.options()); err == nil && len(st.Open) > 0 {
 			v.toll.open.Add(1)
 		}
 	case err != nil:
@@ -158,23 +176,10 @@ func (v *victim) killed() error {
 	return errors.Join(v.later(), v.unlock())
 }
 
-// recorded is what the state says, with its journal.
-func (v *victim) recorded() (*state.State, error) {
-	store := v.store
-	if store == nil {
-		store = local.New(v.dir)
-	}
-	kinds := map[string]*resource.Kind{}
-	for _, k := range proxmox.Kinds() {
-		kinds[k.Name] = k
-	}
-	return state.Read(context.Background(), store, state.Options{Kinds: kinds})
-}
-
 // later reads the files of the state, which never go back.
 func (v *victim) later() error {
 	now, err := v.read(v.toll)
-	err = errors.Join(err, now.notBefore(v.state, v.toll))
+	err = errors.Join(err, now.notBefore(v.state, v.toll), now.remembers(v.toll))
 	v.state = now
 	return err
 }

@@ -20,8 +20,12 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
 
+	"github.com/proximity-cli/proximity/internal/providers/proxmox"
+	"github.com/proximity-cli/proximity/internal/providers/secret"
 	"github.com/proximity-cli/proximity/internal/pvesim"
+	"github.com/proximity-cli/proximity/internal/resource"
 	"github.com/proximity-cli/proximity/internal/state"
+	"github.com/proximity-cli/proximity/internal/state/local"
 )
 
 // scenario is a file of testdata/kills: a command that is killed, what comes
@@ -83,6 +87,8 @@ type stage struct {
 	bin, dir string
 	env      []string
 	store    state.Store // nil: the files in the directory
+	block    string      // that says so in the configuration
+	vault    state.Vault // nil: the state is in clear
 }
 
 // stageAt makes a directory and says in it where the state is kept.
@@ -98,17 +104,63 @@ func stageAt(bin, dir string, place func(dir, name string) (kept, error)) (stage
 	for name, value := range k.env {
 		at.env = append(at.env, name+"="+value)
 	}
-	at.store = k.store
-	text := "variable \"team\" { default = \"home\" }\n\nproximity {\n  " + k.block + "\n}\n"
-	return at, os.WriteFile(filepath.Join(dir, "store.hcl"), []byte(text), 0o600)
+	at.store, at.block = k.store, k.block
+	return at, at.settings(k.block)
+}
+
+// settings writes what the configuration says of the state.
+func (at stage) settings(block string) error {
+	text := "variable \"team\" { default = \"home\" }\n\nproximity {\n  " + block + "\n}\n"
+	return os.WriteFile(filepath.Join(at.dir, "store.hcl"), []byte(text), 0o600)
 }
 
 // read reads what is kept of the state.
 func (at stage) read(l *toll) (written, error) {
+	var w written
+	var err error
 	if at.store != nil {
-		return readStore(at.store, l)
+		w, err = readStore(at.store, l)
+	} else {
+		w, err = readLocal(at.dir, l)
 	}
-	return readLocal(at.dir, l)
+	if at.vault == nil || err != nil {
+		return w, err
+	}
+	return at.unseal(l)
+}
+
+// unseal reads what is encrypted as the program does.
+func (at stage) unseal(l *toll) (w written, err error) {
+	store, o := at.place(), at.options()
+	st, err := state.Read(context.Background(), store, o)
+	if err != nil {
+		l.torn.Add(1)
+		return w, err
+	}
+	entries, err := state.Trail(context.Background(), store, o)
+	for _, e := range entries {
+		if e.Action == "adopt" {
+			w.adopted = append(w.adopted, e.Address)
+		}
+	}
+	w.serial = st.Serial
+	return w, err
+}
+
+// place is where the state is kept.
+func (at stage) place() state.Store {
+	if at.store == nil {
+		return local.New(at.dir)
+	}
+	return at.store
+}
+
+func (at stage) options() state.Options {
+	kinds := map[string]*resource.Kind{}
+	for _, k := range append(proxmox.Kinds(), secret.Kind()) {
+		kinds[k.Name] = k
+	}
+	return state.Options{Kinds: kinds, Vault: at.vault}
 }
 
 // buildProgram builds the program with tags, and returns where it is.

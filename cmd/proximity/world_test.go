@@ -24,11 +24,11 @@ import (
 )
 
 // toll counts what went wrong in runs that were killed.
-type toll struct{ kills, open, orphans, duplicates, torn, back atomic.Int64 }
+type toll struct{ kills, open, forgotten, orphans, duplicates, torn, back atomic.Int64 }
 
 func (l *toll) String() string {
-	return fmt.Sprintf("%d orphans, %d duplicates, %d torn files, serial back %d times",
-		l.orphans.Load(), l.duplicates.Load(), l.torn.Load(), l.back.Load())
+	return fmt.Sprintf("%d orphans, %d duplicates, %d forgotten, %d torn files, serial back %d times",
+		l.orphans.Load(), l.duplicates.Load(), l.forgotten.Load(), l.torn.Load(), l.back.Load())
 }
 
 // simulated is where the cluster of a host is kept.
@@ -154,7 +154,10 @@ func (c census) against(want census, l *toll) error {
 
 // written is what a state's files say by themselves, whatever the program thinks of
 // them.
-type written struct{ serial uint64 }
+type written struct {
+	serial  uint64
+	adopted []string // what was taken over, by the trail
+}
 
 // readLocal reads the files of the state in a directory. Any that is torn is an
 // error. Where there is none the serial is 0.
@@ -196,7 +199,8 @@ func readStore(store state.Store, l *toll) (written, error) {
 
 func readAll(present, journal, trail []byte, versions [][]byte, l *toll) (written, error) {
 	serial, err := readState(present)
-	wrong := []error{err, readJournal(journal), readTrail(trail)}
+	adopted, trailErr := readTrail(trail)
+	wrong := []error{err, readJournal(journal), trailErr}
 	for _, text := range versions {
 		_, err := readState(text)
 		wrong = append(wrong, err)
@@ -206,7 +210,7 @@ func readAll(present, journal, trail []byte, versions [][]byte, l *toll) (writte
 			l.torn.Add(1)
 		}
 	}
-	return written{serial}, errors.Join(wrong...)
+	return written{serial, adopted}, errors.Join(wrong...)
 }
 
 // readState reads a state file, which may be missing.
@@ -215,16 +219,19 @@ func readState(text []byte) (serial uint64, err error) {
 		return 0, nil
 	}
 	var file struct {
-		Checksum string
-		State    json.RawMessage
+		Checksum, Header string
+		State            json.RawMessage
+		Sealed           []byte
 	}
 	var inner struct{ Serial uint64 }
-	err = errors.Join(json.Unmarshal(text, &file), json.Unmarshal(file.State, &inner))
-	var compact bytes.Buffer
-	if err == nil {
-		err = json.Compact(&compact, file.State)
+	err = json.Unmarshal(text, &file)
+	var content bytes.Buffer
+	if err == nil && file.Header != "" {
+		content.WriteString(file.Header + "\n" + string(file.Sealed))
+	} else if err == nil {
+		err = errors.Join(json.Unmarshal(file.State, &inner), json.Compact(&content, file.State))
 	}
-	if err == nil && file.Checksum != "sha256:"+digest(compact.Bytes()) {
+	if err == nil && file.Checksum != "sha256:"+digest(content.Bytes()) {
 		err = errors.New("its checksum is wrong")
 	}
 	if err != nil {
@@ -252,12 +259,15 @@ func readJournal(text []byte) error {
 }
 
 // readTrail takes a trail for torn when its lines do not follow each other, or
-// tell of the same step twice.
-func readTrail(text []byte) error {
+// tell of the same step twice. It returns what was adopted.
+func readTrail(text []byte) (adopted []string, err error) {
 	type place struct {
 		Serial uint64
 		Line   int
-		Entry  struct{ At time.Time }
+		Entry  struct {
+			At              time.Time
+			Action, Address string
+		}
 	}
 	type line struct {
 		place
@@ -270,14 +280,27 @@ func readTrail(text []byte) error {
 	for _, text := range lines[:len(lines)-1] {
 		var l line
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
-			return fmt.Errorf("trail: %w: %q", err, text)
+			return nil, fmt.Errorf("trail: %w: %q", err, text)
 		}
 		if l.N != before.N+1 || l.Prev != before.Hash || told[l.place] {
-			return fmt.Errorf("trail: line %d does not follow the one before, or is there twice: %s", l.N, text)
+			return nil, fmt.Errorf("trail: line %d does not follow the one before, or is there twice: %s", l.N, text)
 		}
 		before, told[l.place] = l, true
+		if l.Entry.Action == "adopt" {
+			adopted = append(adopted, l.Entry.Address)
+		}
 	}
-	return nil
+	return adopted, nil
+}
+
+// remembers is an error when something was taken over that nobody meant to: it
+// was ours, and state had forgotten it.
+func (w written) remembers(l *toll) error {
+	if len(w.adopted) == 0 {
+		return nil
+	}
+	l.forgotten.Add(1)
+	return fmt.Errorf("state had forgotten %q, which the next run took over again", w.adopted)
 }
 
 // notBefore is an error when state went back to an earlier serial.

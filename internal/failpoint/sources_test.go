@@ -28,6 +28,7 @@ type pkg struct {
 	uses  map[string]bool // packages of ours that it imports, by directory
 	funcs map[string][]*ast.FuncDecl
 	calls []call
+	named map[string][]call // by the last part of what is called
 }
 
 // call is one call with what it stands in.
@@ -54,7 +55,7 @@ func parse(t *testing.T) sources {
 				return nil
 			}
 			if all[dir] == nil {
-				all[dir] = &pkg{dir: dir, files: token.NewFileSet(), uses: map[string]bool{}, funcs: map[string][]*ast.FuncDecl{}}
+				all[dir] = &pkg{dir: dir, files: token.NewFileSet(), uses: map[string]bool{}, funcs: map[string][]*ast.FuncDecl{}, named: map[string][]call{}}
 			}
 			return all[dir].add(path)
 		})
@@ -90,6 +91,7 @@ func (p *pkg) walk(node ast.Node, in *ast.FuncDecl, points string) {
 			return true
 		}
 		p.calls = append(p.calls, call{c, in, points})
+		p.named[lastName(c)] = append(p.named[lastName(c)], call{c, in, points})
 		if name := calledName(c); name != "failpoint.Around" && name != "failpoint.Request" {
 			return true
 		}
@@ -115,7 +117,7 @@ func (all sources) inOrder() (list []*pkg) {
 // callsOf returns the calls of what has that name in this package, whatever
 // it is called on.
 func (p *pkg) callsOf(name string) []call {
-	return slices.DeleteFunc(slices.Clone(p.calls), func(c call) bool {
+	return slices.DeleteFunc(slices.Clone(p.named[name[strings.LastIndex(name, ".")+1:]]), func(c call) bool {
 		full := calledName(c.CallExpr)
 		return full != name && !strings.HasSuffix(full, "."+name)
 	})
