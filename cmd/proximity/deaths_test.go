@@ -230,6 +230,9 @@ func TestALostLockEndsTheRun(t *testing.T) {
 			}
 			require.Error(t, cmd.Wait())
 			require.Contains(t, said, "lock was lost")
+			for line := range strings.Lines(said) {
+				require.LessOrEqual(t, strings.Count(line, at.store.String()), 1, "the store is named once: %s", line)
+			}
 			require.NoError(t, at.run("apply", "--yes"))
 			require.NoError(t, at.run("plan", "--detailed-exitcode"))
 			world, err := look(at.dir, "lab")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -336,6 +337,15 @@ func migrate(kind *resource.Kind, version int, data json.RawMessage) (json.RawMe
 		attrs = kind.Migrate(version, attrs)
 	}
 	return json.Marshal(attrs)
+}
+
+// named is an error of the store with its name in front, unless it says that
+// by itself.
+func (c codec) named(what string, err error) error {
+	if strings.HasPrefix(err.Error(), c.store+": ") {
+		return err
+	}
+	return fmt.Errorf("%s: %s%w", c.store, what, err)
 }
 
 func (c codec) damaged(what, why string, args ...any) *ErrDamaged {

@@ -245,5 +245,9 @@ func (s *Session) Close(ctx context.Context) error {
 	if s.journaled {
 		err = s.save(ctx)
 	}
-	return errors.Join(err, s.lock.Unlock())
+	unlocked := s.lock.Unlock()
+	if lost := (*ErrLost)(nil); err != nil && errors.As(unlocked, &lost) {
+		return err // it tells already
+	}
+	return errors.Join(err, unlocked)
 }

@@ -71,7 +71,7 @@ func (s *Session) write(ctx context.Context, events []event) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.refused = append(s.refused, events...)
-		return fmt.Errorf("%s: journal: %w", s.codec.store, err)
+		return s.codec.named("journal: ", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func (s *Session) save(ctx context.Context) error {
 		return err
 	}
 	if err := s.lock.Save(ctx, Snapshot{next.Serial, data, lines}); err != nil {
-		return fmt.Errorf("%s: %w", s.codec.store, err)
+		return s.codec.named("", err)
 	}
 	*s.state = next
 	s.journaled, s.ended, s.line = false, nil, 0
