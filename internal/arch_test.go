@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/addr", "internal/calendar", "internal/diag", "internal/failpoint", "internal/graph"},
 	{"internal/resource"},
 	{"internal/providers", "internal/providers/proxmox/pve", "internal/state"},
-	{"internal/plan", "internal/providers", "internal/providers/providertest", "internal/providers/proxmox", "internal/providers/secret", "internal/state", "internal/state/http", "internal/state/local", "internal/state/postgres", "internal/state/s3", "internal/state/statetest", "internal/state/statetest/gitlabserver", "internal/state/statetest/pgserver", "internal/state/statetest/s3server", "internal/state/vault", "planning is pure: it takes what providers found as values", "planning is pure: it takes what was recorded as values"},
+	{"internal/plan", "internal/providers/providertest", "internal/providers/proxmox", "internal/providers/secret", "internal/state/http", "internal/state/local", "internal/state/postgres", "internal/state/s3", "internal/state/statetest", "internal/state/statetest/gitlabserver", "internal/state/statetest/pgserver", "internal/state/statetest/s3server", "internal/state/vault"},
 	{"internal/config", "internal/inventory", "internal/apply"},
 	{"internal/ui"},
 	{"internal/cli"},
