@@ -13,7 +13,7 @@ build: ## writes bin/proximity
 
 test: build ## every test, and what they report of themselves; installs PostgreSQL where it is missing
 	@sh tests/postgres.sh
-	$(GO) test -json $(RACE) -timeout 14m ./... | $(GO) run ./internal/testreport
+	GORACE=atexit_sleep_ms=0 $(GO) test -json $(RACE) -timeout 14m ./... | $(GO) run ./internal/testreport
 
 soak: ## ten thousand fault schedules and a thousand kills; one that fails prints how to replay it
 	$(GO) test ./internal/faultschedule -run TestSchedules -timeout 60m -v -schedules 10000

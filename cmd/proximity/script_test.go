@@ -28,6 +28,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden sections of the scripts")
 
+// raceOptions spare each run of the program under the race detector the second
+// that it else waits for before it ends.
+const raceOptions = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"proximity": main})
 }
@@ -52,6 +56,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("GORACE", raceOptions)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

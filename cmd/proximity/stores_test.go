@@ -68,16 +68,17 @@ func keptIn(t *testing.T) map[string]func(dir, name string) (kept, error) {
 	}
 }
 
-// TestStores plays each script on each kind of store, at real servers. The
+// TestStores plays each script on each kind of store, at real servers, with the
+// program as people get it: under the race detector a passphrase takes seconds. The
 // scripts have these verbs beside the usual ones and those of TestScripts:
 //
 //	hold    holds the lock of the state until the script ends or it is broken
 //	STORE   is set to the kind: scripts ask for it as a condition, [local]
 func TestStores(t *testing.T) {
-	kinds := keptIn(t)
+	kinds, bin := keptIn(t), filepath.Dir(buildProgram(t, ""))
 	t.Run("each", func(t *testing.T) { // so that the servers outlive what runs at the same time
 		for kind, place := range kinds {
-			t.Run(kind, func(t *testing.T) { playOn(t, kind, place) })
+			t.Run(kind, func(t *testing.T) { playOn(t, bin, kind, place) })
 		}
 	})
 }
@@ -102,7 +103,7 @@ func dumpOf(store state.Store) (string, error) {
 
 type keptKey struct{}
 
-func playOn(t *testing.T, kind string, place func(dir, name string) (kept, error)) {
+func playOn(t *testing.T, bin, kind string, place func(dir, name string) (kept, error)) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/stores", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
@@ -111,6 +112,8 @@ func playOn(t *testing.T, kind string, place func(dir, name string) (kept, error
 				return err
 			}
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("GORACE", raceOptions)
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			for name, value := range k.env {
 				env.Setenv(name, value)
 			}

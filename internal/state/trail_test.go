@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,11 +25,9 @@ var ann = state.Who{User: "ann", Host: "desk", Command: "proximity apply"}
 
 // clock advances a second with each look, so that no two moments are equal.
 func clock() func() time.Time {
-	now := time.Date(2026, 11, 28, 6, 0, 0, 0, time.UTC)
-	return func() time.Time {
-		now = now.Add(time.Second)
-		return now
-	}
+	var seconds atomic.Int64
+	begin := time.Date(2026, 11, 28, 6, 0, 0, 0, time.UTC)
+	return func() time.Time { return begin.Add(time.Duration(seconds.Add(1)) * time.Second) }
 }
 
 // step carries out one step, which ends as told.
