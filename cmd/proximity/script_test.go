@@ -11,8 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,15 +48,24 @@ func TestMain(m *testing.M) {
 //	telmate CALL [arg...]  a call of a foreign library (see foreign_test.go)
 //	hidden VALUE file...   the text in the file VALUE is in none of the files, in whatever form
 //	serve [faults.json]    a simulated cluster on a port; sets $URL, $FINGERPRINT, $TOKEN_ID, $TOKEN_SECRET
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { playScripts(t, "testdata/script", "") }
+
+// TestSealed is TestScripts for what uses a passphrase again and again, with the
+// program as people get it: under the race detector each time takes seconds.
+func TestSealed(t *testing.T) {
+	playScripts(t, "testdata/sealed", filepath.Dir(buildProgram(t, ""))+string(os.PathListSeparator))
+}
+
+func playScripts(t *testing.T, dir, path string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("GORACE", raceOptions)
+			env.Setenv("PATH", path+env.Getenv("PATH"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -131,6 +131,10 @@ func (s *Session) take(ctx context.Context, store Store, o Options) error {
 			return fmt.Errorf("%s: %w", s.codec.store, err)
 		}
 	}
+	if entry, ok := s.codec.untold(l); ok {
+		entry.At, entry.By = s.now(), s.by
+		s.ended = append(s.ended, placed{s.state.Serial, 0, entry})
+	}
 	isSealedAsAsked := s.codec.box == nil || string(s.codec.box.Header()) == l.header
 	if s.journaled || s.state.Serial > 0 && !isSealedAsAsked {
 		return s.save(ctx)

@@ -228,6 +228,21 @@ func (c codec) decodeEntry(l trailLine) (e Entry, err error) {
 	return e, nil
 }
 
+// untold returns what is to be said where a trail goes on behind what the state
+// file and its journal know of: a command that changes the state died just before
+// it did, or an older file was put in its place. The lines stay, as all do.
+func (c codec) untold(l loaded) (Entry, bool) {
+	last, err := c.lastOf(l.last)
+	if err != nil || l.last == nil || last.N <= l.state.trail.Lines || len(c.missing(l.last, l.ended)) < len(l.ended) {
+		return Entry{}, false
+	}
+	return Entry{
+		Action: "correction", Result: Settled,
+		Text: fmt.Sprintf("what lines %d to %d of the trail tell is not in the state: their run died before it was, or an older state file was put back",
+			l.state.trail.Lines+1, last.N),
+	}, true
+}
+
 // lastLine returns the last of whole lines, without its line break.
 func lastLine(lines []byte) []byte {
 	lines = bytes.TrimSuffix(lines, []byte("\n"))

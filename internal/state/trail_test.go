@@ -328,3 +328,25 @@ func TestAClockThatJumpsBackMakesNoNegativeTimes(t *testing.T) {
 	require.NoError(t, s.Close(t.Context()))
 	require.Zero(t, trailOf(t, store)[0].Took)
 }
+
+// TestAnEditThatDiedIsCorrected: the trail comes first on disk, so that a killed
+// edit leaves a line about what never was. A trail only grows: the next run says so.
+func TestAnEditThatDiedIsCorrected(t *testing.T) {
+	store := &statetest.Memory{}
+	s := open(t, store)
+	step(t, s, "a", nil)
+	require.NoError(t, s.Close(t.Context()))
+	s = open(t, &halfSaved{store, 1})
+	forget := func(st *state.State) error { clear(st.Objects); return nil }
+	require.ErrorContains(t, s.Edit(t.Context(), state.Entry{Action: "rm", Address: "thing.a", Result: state.Succeeded}, forget), "killed")
+	store.Kill(false)
+	for range 2 {
+		s = open(t, store)
+		require.Contains(t, s.State().Objects, addr.New("thing", "a"))
+		step(t, s, "b", nil)
+		require.NoError(t, s.Close(t.Context()))
+	}
+	entries := trailOf(t, store)
+	require.Equal(t, "create thing.a done|rm thing.a done|correction  settled|create thing.b done|create thing.b done|", told(entries))
+	require.Contains(t, entries[2].Text, "what lines 2 to 2 of the trail tell is not in the state")
+}
