@@ -117,19 +117,22 @@ func (s *State) Forget(list []addr.Addr) ([]resource.Object, error) {
 }
 
 // matching returns what an address means: itself, else the instances of its
-// block.
+// block. What was about to be made counts too, so that refuseOpen sees it.
 func (s *State) matching(a addr.Addr) []addr.Addr {
-	if _, ok := s.Objects[a]; ok {
-		return []addr.Addr{a}
-	}
-	var all []addr.Addr
-	for other := range s.Objects {
-		if a.Key == "" && a.Part == "" && other.Block() == a {
-			all = append(all, other)
+	known := slices.Collect(maps.Keys(s.Objects))
+	for _, i := range s.Open {
+		if _, isRecorded := s.Objects[i.Addr]; !isRecorded {
+			known = append(known, i.Addr)
 		}
 	}
+	if slices.Contains(known, a) {
+		return []addr.Addr{a}
+	}
+	all := slices.DeleteFunc(known, func(other addr.Addr) bool {
+		return a.Key != "" || a.Part != "" || other.Part != "" || other.Block() != a
+	})
 	addr.Sort(all)
-	return all
+	return slices.Compact(all)
 }
 
 func (s *State) refuseOpen(list []addr.Addr) error {

@@ -100,6 +100,12 @@ func TestWhatIsOpenIsNotEdited(t *testing.T) {
 	require.ErrorAs(t, err, new(*state.ErrOpen))
 	_, err = st.Rename(list[1], list[2])
 	require.ErrorAs(t, err, new(*state.ErrOpen))
+	st.Open[0].Addr = parsed(t, "app.d[0]")[0]
+	_, err = st.Forget(parsed(t, "app.d"))
+	require.ErrorAs(t, err, new(*state.ErrOpen), "an instance that is about to be made")
+	_, err = st.Rename(st.Open[0].Addr, list[2])
+	require.ErrorAs(t, err, new(*state.ErrOpen))
+	st.Open[0].Addr = list[1]
 	st.Objects = recording(t, "app.a").Objects
 	_, err = st.Rename(list[0], list[1])
 	require.ErrorAs(t, err, new(*state.ErrOpen), "what is being made under that address")
