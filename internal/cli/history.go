@@ -33,7 +33,12 @@ tampered with is shown as far as it can be read, and is an error.`,
   proximity history --since 7d --failed
   proximity history --since 2026-11-01 --json`,
 		Args: atMostOne("address"),
-		RunE: func(_ *cobra.Command, args []string) error { return a.history(strings.Join(args, ""), f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.since == "" && cmd.Flags().Changed("since") {
+				return usage{cmd.CommandPath(), errors.New("--since has no time")} // a variable that is not set
+			}
+			return a.history(strings.Join(args, ""), f)
+		},
 	}
 	cmd.Flags().StringVar(&f.since, "since", "", "only steps since `TIME`: 36h, 7d, 2026-11-28, or 2026-11-28T06:00:00Z")
 	cmd.Flags().BoolVar(&f.failed, "failed", false, "only steps that failed, and those that a later run had to settle")

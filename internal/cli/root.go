@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -43,7 +45,8 @@ func (a *app) root() *cobra.Command {
 	flags.StringArrayVar(&a.vars, "var", nil, "set a variable, as `NAME=VALUE`; may be repeated")
 	flags.StringArrayVar(&a.varFiles, "var-file", nil, "set the variables in `FILE`; may be repeated")
 	flags.BoolVarP(&a.yes, "yes", "y", false, "never ask: approve what is planned")
-	root.SetUsageTemplate(root.UsageTemplate() + "{{if not .HasParent}}" + helpExitCodes + "{{end}}")
+	template := strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages |", "Flags.FlagUsagesWrapped 80 |")
+	root.SetUsageTemplate(template + "{{if not .HasParent}}" + helpExitCodes + "{{end}}")
 	root.AddCommand(
 		a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
 		a.driftCommand(), a.adoptCommand(), a.historyCommand(),
@@ -62,9 +65,20 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	err := fmt.Errorf("there is no command %q", args[0])
 	cmd.SuggestionsMinimumDistance = 2 // SuggestionsFor itself takes 0 for no suggestions
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return fmt.Errorf("%w: did you mean %q?", err, near[0])
+		return fmt.Errorf("%w: did you mean %q?", err, slices.MaxFunc(near, func(x, y string) int {
+			return shared(x, args[0]) - shared(y, args[0]) // nobody means destroy who writes histroy
+		}))
 	}
 	return err
+}
+
+// shared returns how many bytes two words have in common at their beginning.
+func shared(x, y string) int {
+	n := 0
+	for n < min(len(x), len(y)) && x[n] == y[n] {
+		n++
+	}
+	return n
 }
 
 // atMostOne allows one argument, which the command calls what.

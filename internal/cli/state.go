@@ -19,8 +19,10 @@ func (a *app) stateCommand() *cobra.Command {
 		&cobra.Command{
 			Use:   "list",
 			Short: "List the addresses of all that is recorded",
-			Args:  noArguments,
-			RunE:  func(*cobra.Command, []string) error { return a.listState() },
+			Example: `  proximity state list
+  proximity state list --json`,
+			Args: noArguments,
+			RunE: func(*cobra.Command, []string) error { return a.listState() },
 		},
 		&cobra.Command{
 			Use:     "show ADDRESS",
