@@ -24,7 +24,7 @@ means all its instances, which keep their keys.`,
   proximity state mv app.web 'app.web["blue"]'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return errors.New("two addresses are expected: the one that it has and the one that it is to have")
+				return errors.New("two addresses are expected: FROM and TO")
 			}
 			return nil
 		},
@@ -173,18 +173,22 @@ func (e *engine) forget(list []addr.Addr) error {
 
 func (e *engine) tellForgotten(serial uint64, objects []resource.Object) error {
 	var d state.Difference
+	stays := false
 	for _, o := range objects {
 		d.Removed = append(d.Removed, o.Addr)
 		if o.Host == resource.NoHost {
 			continue
 		}
+		stays = true
 		back := "put its block back"
 		if o.Addr.Kind == "app" {
 			back += fmt.Sprintf(", or proximity adopt %s/%s %s", o.Host, o.ID, pasted(o.Addr.String()))
 		}
 		e.say(fmt.Sprintf("%s: nobody manages %s any more; to take it back %s", o.Addr, thing(o), back))
 	}
-	e.say("While a block of that address is in the configuration, the next plan takes it over again.")
+	if stays {
+		e.say("While a block of that address is in the configuration, the next plan takes it over again.")
+	}
 	return e.tellChange(change{"rm", serial, d}, fmt.Sprintf("Forgotten: %s.", join(d.Removed, 12)))
 }
 

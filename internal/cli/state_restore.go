@@ -120,7 +120,13 @@ func differences(d state.Difference) string {
 	}
 	add("+", "is recorded again", d.Added)
 	add("~", "is recorded as it was then", d.Changed)
-	add("-", "is forgotten; on the host it stays", d.Removed)
+	for _, a := range d.Removed {
+		what := "is forgotten; on the host it stays"
+		if a.Kind == "secret" {
+			what = "is forgotten" // it is on no host
+		}
+		add("-", what, []addr.Addr{a})
+	}
 	return ui.Indent(ui.Table(rows), "  ")
 }
 
