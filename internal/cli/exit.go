@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
@@ -122,6 +124,10 @@ func withHint(err error) error {
 	case errors.As(err, &sealed):
 		return hinted{err, "give the key that it was written with, in the encryption block of the configuration, PROXIMITY_PASSPHRASE\n" +
 			"or PROXIMITY_IDENTITY_FILE; after a change of the passphrase the one before goes into old_passphrase"}
+	case errors.Is(err, syscall.ENOSPC):
+		return hinted{err, "make room on that disk, and run this again"}
+	case errors.Is(err, fs.ErrPermission):
+		return hinted{err, "ls -ld . shows who may write here; put it right, or run as that user"}
 	case pve.IsCertificate(err):
 		return hinted{err, certificateHint(pve.Presented(err))}
 	case pve.IsUnreachable(err):

@@ -57,6 +57,9 @@ func (l *lock) Save(_ context.Context, s state.Snapshot) error {
 // a crash see either the old or the new one, and makes the rename durable.
 func replace(dir, path string, data []byte) error {
 	if err := renameio.WriteFile(path, data, 0o600, renameio.IgnoreUmask(), renameio.WithTempDir(dir)); err != nil {
+		if at := (*os.PathError)(nil); errors.As(err, &at) {
+			err = &os.PathError{Op: "write", Path: path, Err: at.Err} // nobody knows the temporary file
+		}
 		return err
 	}
 	return syncDir(dir)
