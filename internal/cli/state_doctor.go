@@ -138,18 +138,27 @@ func checkVersions(x *state.Examination) []finding {
 		return []finding{{part: "versions", wrong: true, text: x.PastErr.Error(), lost: "every version but the present one, until they can be read"}}
 	}
 	var bad []finding
+	sealed := 0
 	for _, p := range x.Past {
-		if p.Err != nil {
+		switch {
+		case isSealed(p):
+			sealed++
+		case p.Err != nil:
 			bad = append(bad, finding{
 				part: fmt.Sprintf("version %d", p.Serial), wrong: true, text: why(p.Err),
 				lost: "this version; there is nothing to type, later saves take its place",
 			})
 		}
 	}
-	if len(bad) == 0 {
-		return []finding{{part: "versions", text: fmt.Sprintf("sound: %d kept", len(x.Past))}}
+	if len(bad) > 0 {
+		return bad
 	}
-	return bad
+	c := finding{part: "versions", text: fmt.Sprintf("sound: %d kept", len(x.Past))}
+	if sealed > 0 {
+		c.text += fmt.Sprintf(", %d of them encrypted with an earlier key", sealed)
+		c.hint = "to read them too, give the passphrase of then as old_passphrase, or its identity file"
+	}
+	return []finding{c}
 }
 
 func checkTrail(x *state.Examination) finding {

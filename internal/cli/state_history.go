@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,16 +44,26 @@ func (e *engine) showVersions() error {
 	rows := [][]string{{"SERIAL", "SAVED", "AGE", "OBJECTS", "SIZE"}}
 	for _, p := range all {
 		objects, size := "damaged", ui.Bytes(len(p.State))
-		if p.Err == nil {
+		switch {
+		case p.Err == nil:
 			objects = fmt.Sprint(len(p.Content.Objects))
+		case isSealed(p):
+			objects = "no key"
 		}
 		rows = append(rows, []string{fmt.Sprint(p.Serial), p.At.Local().Format(time.DateTime), ui.Age(time.Since(p.At)), objects, size})
 	}
 	return e.print(ui.Table(rows))
 }
 
+// isSealed reports whether a version is sound as far as can be told, and
+// encrypted with a key that is not at hand: one from before a rotation.
+func isSealed(p state.Past) bool { return errors.As(p.Err, new(*state.ErrSealed)) }
+
 func versionLine(p state.Past) map[string]any {
-	line := map[string]any{"serial": p.Serial, "saved": p.At.UTC().Format(time.RFC3339), "size": len(p.State), "damaged": p.Err != nil}
+	line := map[string]any{
+		"serial": p.Serial, "saved": p.At.UTC().Format(time.RFC3339), "size": len(p.State),
+		"damaged": p.Err != nil && !isSealed(p),
+	}
 	if p.Err != nil {
 		line["error"] = p.Err.Error()
 	} else {

@@ -254,6 +254,9 @@ func lastLine(lines []byte) []byte {
 // state file that cannot be read, it returns what can be read all the same.
 func Trail(ctx context.Context, store Store, o Options) ([]Entry, error) {
 	l, err := load(ctx, store, o)
+	if errors.As(err, new(*ErrSealed)) {
+		return nil, err // the key that is missing opens the trail as well
+	}
 	var end trailEnd
 	if err == nil {
 		end = l.state.trail
