@@ -169,7 +169,10 @@ func checkTrail(x *state.Examination) finding {
 	c.wrong, c.text = true, x.TrailErr.Error()
 	var tampered *state.ErrTampered
 	if errors.As(x.TrailErr, &tampered) {
-		c.text = fmt.Sprintf("line %d: %s", tampered.Line, tampered.Why)
+		c.text = tampered.Why
+		if tampered.Line > 0 {
+			c.text = fmt.Sprintf("line %d: %s", tampered.Line, tampered.Why)
+		}
 	}
 	c.lost = "the proof that nobody changed what it tells from that line on"
 	if best := x.Best(); x.LastErr != nil && best != nil {

@@ -115,7 +115,11 @@ func (m Migration) copy(ctx context.Context, from *Session, lock Lock) (*State, 
 	next.Moved = ""
 	next.Serial++
 	entry := Entry{At: from.now(), By: from.by, Action: "migrate", Result: Succeeded, Text: "from " + m.From.String()}
-	more, end, err := from.codec.trailLines(last, []placed{{next.Serial, 0, entry}})
+	known := from.known
+	if m.Force {
+		known = trailEnd{} // the trail may be another one
+	}
+	more, end, err := from.codec.trailLines(last, known, []placed{{next.Serial, 0, entry}})
 	if err != nil {
 		return nil, err
 	}

@@ -241,6 +241,9 @@ func (s *Session) takeSalvage(there *Salvage, o Options) error {
 	if there.State != nil {
 		s.state = there.State.Clone()
 		s.state.Serial = there.Serial
+		if there.LastErr == nil {
+			s.known = there.State.trail
+		}
 	}
 	if s.codec.box = there.box; s.codec.box != nil || o.Vault == nil {
 		return nil

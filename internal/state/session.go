@@ -83,6 +83,7 @@ type Session struct {
 	ended     []placed // what the trail is to gain with the next save
 	line      int      // events in the journal
 	last      []byte   // line of the trail
+	known     trailEnd // of the trail, as the state file has it
 	waiting   *batch   // events that the next write of the journal takes along
 	refused   []event  // what the store did not take
 }
@@ -123,6 +124,7 @@ func (s *Session) take(ctx context.Context, store Store, o Options) error {
 		return err // nothing could be saved
 	}
 	s.state, s.journaled, s.ended, s.line, s.last = l.state, l.journaled, l.ended, l.line, l.last
+	s.known = l.state.trail
 	for _, i := range s.state.Open {
 		s.seq = max(s.seq, i.Seq)
 	}

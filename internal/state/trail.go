@@ -95,13 +95,18 @@ func (c codec) lastOf(last []byte) (line trailLine, err error) {
 
 // trailLines returns the lines that a trail gains, and where it then ends. Its
 // last line is last, nil when it has none. When that is one of the entries, an
-// earlier try to write them came so far: only the rest is written.
-func (c codec) trailLines(last []byte, entries []placed) ([]byte, trailEnd, error) {
+// earlier try to write them came so far: only the rest is written. A trail that
+// does not go as far as is known goes on behind what is known, so that what was
+// cut off or put in its place shows for ever.
+func (c codec) trailLines(last []byte, known trailEnd, entries []placed) ([]byte, trailEnd, error) {
 	before, err := c.lastOf(last)
 	if err != nil {
 		return nil, trailEnd{}, err
 	}
 	end := trailEnd{before.N, before.Hash}
+	if before.N <= known.Lines {
+		end = known
+	}
 	var out []byte
 	for _, p := range c.missing(last, entries) {
 		line, err := c.trailLine(end, p)
@@ -148,11 +153,14 @@ func (c codec) trailLine(end trailEnd, p placed) (trailLine, error) {
 // written, in their order and number.
 type ErrTampered struct {
 	Store string
-	Line  int // the first that is wrong, from 1
+	Line  int // the first that is wrong, from 1; when lines are missing at the end, the last; 0: there is none
 	Why   string
 }
 
 func (e *ErrTampered) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: trail: %s", e.Store, e.Why)
+	}
 	return fmt.Sprintf("%s: trail: line %d: %s", e.Store, e.Line, e.Why)
 }
 
@@ -185,7 +193,7 @@ func (c codec) decodeTrail(data []byte, end trailEnd) ([]Entry, error) {
 		isMet = isMet || l.N == end.Lines && l.Hash == end.Hash
 	}
 	if !isMet {
-		tampered(fmt.Sprintf("the state file says that the trail had %d lines, the last of them another one", end.Lines))
+		tampered(fmt.Sprintf("lines were cut off or replaced: the state file says that the trail went as far as line %d", end.Lines))
 	}
 	if wrong != nil {
 		return entries, wrong

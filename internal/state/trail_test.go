@@ -245,6 +245,48 @@ func TestATrailThatWasTamperedWithShows(t *testing.T) {
 	})
 }
 
+// cut is a store whose trail somebody shortened.
+type cut struct {
+	*statetest.Memory
+	last []byte // line that is left
+}
+
+func (c cut) Load(ctx context.Context) (state.Files, error) {
+	files, err := c.Memory.Load(ctx)
+	files.Last = c.last
+	return files, err
+}
+
+// TestRunsDoNotHideThatATrailWasCut: what is told later stands behind a gap.
+func TestRunsDoNotHideThatATrailWasCut(t *testing.T) {
+	for _, left := range []int{0, 1, 2} {
+		store := &statetest.Memory{}
+		s := open(t, store)
+		for _, name := range []string{"a", "b", "c"} {
+			step(t, s, name, nil)
+		}
+		require.NoError(t, s.Close(t.Context()))
+		good, err := store.Trail(t.Context())
+		require.NoError(t, err)
+		lines := bytes.SplitAfter(good, []byte("\n"))
+		shortened := cut{Memory: store}
+		if left > 0 {
+			shortened.last = bytes.TrimSpace(lines[left-1])
+		}
+		s = open(t, shortened)
+		step(t, s, "d", nil)
+		require.NoError(t, s.Close(t.Context()))
+		all, err := store.Trail(t.Context())
+		require.NoError(t, err)
+		trail := append(bytes.Join(lines[:left], nil), all[len(good):]...)
+		entries, err := state.Trail(t.Context(), kept{store, trail}, state.Options{Kinds: kinds(1)})
+		var tampered *state.ErrTampered
+		require.ErrorAs(t, err, &tampered)
+		require.Equal(t, left+1, tampered.Line)
+		require.Len(t, entries, left+1, "the rest is told all the same")
+	}
+}
+
 // slow is a store whose appends take a while.
 type slow struct {
 	*statetest.Memory

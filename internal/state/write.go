@@ -96,7 +96,7 @@ func (s *Session) learn(e event) error {
 // save writes the state file under the next serial, and the trail with what
 // has ended since the last time. The caller holds both locks.
 func (s *Session) save(ctx context.Context) error {
-	lines, end, err := s.codec.trailLines(s.last, s.ended)
+	lines, end, err := s.codec.trailLines(s.last, s.known, s.ended)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *Session) save(ctx context.Context) error {
 		return s.codec.named("", err)
 	}
 	*s.state = next
-	s.journaled, s.ended, s.line = false, nil, 0
+	s.journaled, s.ended, s.line, s.known = false, nil, 0, end
 	if len(lines) > 0 {
 		s.last = lastLine(lines)
 	}
