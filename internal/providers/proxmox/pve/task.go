@@ -80,14 +80,14 @@ func (w *waiter) poll(ctx context.Context) (exit string, err error) {
 	trouble := newBackoff(500*time.Millisecond, 5*time.Second)
 	for delay := shortestDelay; ; {
 		if err := Pause(ctx, delay); err != nil {
-			return "", w.left(err)
+			return "", w.left(ctx)
 		}
 		var state struct{ Status, ExitStatus string }
 		err := w.client.Read(ctx, Path("nodes", w.task.Node, "tasks", w.upid, "status"), nil, &state)
 		elapsed := time.Since(w.begun)
 		switch {
 		case ctx.Err() != nil:
-			return "", w.left(ctx.Err())
+			return "", w.left(ctx)
 		case isTransient(err):
 			delay = trouble.NextBackOff()
 			continue
@@ -104,13 +104,13 @@ func (w *waiter) poll(ctx context.Context) (exit string, err error) {
 	}
 }
 
-// left is the error of a wait that ended before its task did.
-func (w *waiter) left(cause error) error {
-	why := cause.Error()
-	if errors.Is(cause, context.Canceled) {
-		why = "by an interrupt"
+// left is the error of a wait that ended, with its context, before its task did.
+func (w *waiter) left(ctx context.Context) error {
+	why := "by an interrupt"
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) { // such as a lock that was lost
+		why = cause.Error()
 	}
-	return &Error{Message: "it goes on, the wait for it ended: " + why, Task: w.upid, cause: cause}
+	return &Error{Message: "it goes on, the wait for it ended: " + why, Task: w.upid, cause: ctx.Err()}
 }
 
 // lost is the error of a task whose state nobody tells.

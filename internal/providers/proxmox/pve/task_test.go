@@ -2,6 +2,7 @@ package pve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -125,6 +126,20 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Minute, time.Since(begin))
 	})
+}
+
+func TestWaitSaysWhyItEnded(t *testing.T) {
+	for why, cause := range map[string]error{"by an interrupt": nil, "the lock was lost": errors.New("the lock was lost")} {
+		synctest.Test(t, func(t *testing.T) {
+			n := node{takes: time.Hour, exit: "OK"}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(cause)
+			_, err := n.client(t).Wait(ctx, upid, nil)
+			require.True(t, IsWaiting(err))
+			require.ErrorIs(t, err, context.Canceled)
+			require.EqualError(t, err, "task vzcreate 100: it goes on, the wait for it ended: "+why)
+		})
+	}
 }
 
 func TestWordsOfLongTasksAreTold(t *testing.T) {
