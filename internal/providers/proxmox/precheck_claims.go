@@ -140,9 +140,14 @@ func guestName(g resource.Guest) string {
 // would have, where the plan brings one of them. What does not change is left
 // in peace: people may have their reasons.
 func (c *checker) claims(proposals []providers.Proposal) {
-	taken := map[string]claimed{}
+	taken, twins := map[string]claimed{}, map[string]bool{}
+	for _, proposal := range proposals {
+		for _, g := range c.twinsOf(proposal) {
+			twins[guestName(g)] = true // it is told as what it is
+		}
+	}
 	hold := func(one claimed) {
-		if key := one.key(); taken[key].by == "" {
+		if key := one.key(); taken[key].by == "" && !twins[one.by] {
 			taken[key] = one
 		}
 	}

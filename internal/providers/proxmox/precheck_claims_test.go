@@ -87,6 +87,18 @@ func TestPrecheckOfClashes(t *testing.T) {
 	}
 }
 
+// What is refused since it is there already has its own host name and address.
+func TestATwinClaimsNothing(t *testing.T) {
+	timeless(t, "", func(t *testing.T) {
+		l := openLab(t, pvesim.Options{})
+		want := app("web", oneNetwork(values{"bridge": str("vmbr0"), "ip": str("192.0.2.70/24")}))
+		l.create(want, 2000)
+		time.Sleep(time.Minute) // until the listing knows its name
+		says := l.says(l.observed(), providers.Proposal{Addr: want.Addr, ID: "2001", Create: true, Want: want})
+		require.Equal(t, []string{"error: app.web is there already, as container 2000"}, says)
+	})
+}
+
 // Guests of others are read only when a plan brings an address, and what an app
 // had before is not held against it.
 func TestStrangersAreReadOnlyForNewAddresses(t *testing.T) {

@@ -57,13 +57,22 @@ func (c *checker) twins(proposals []providers.Proposal) {
 		if !isFirst(proposal) {
 			continue
 		}
-		for _, g := range c.survey.Guests {
-			if marker, isMarked := c.answers.markers[g.ID]; isMarked && marker.Addr == proposal.Addr {
-				c.err(proposal.Want.Where(nil), fmt.Sprintf("%s is there already, as container %d", proposal.Addr, g.ID),
-					fmt.Sprintf("put that state back; when it is lost, take the line that begins with <!-- proximity out of the notes of "+
-						"container %d, then: proximity adopt %s/%d %s", g.ID, c.survey.Host, g.ID, quoted(proposal.Addr.String())),
-					"its marker is of the state with the lineage %s, which is not the one used here or does not record it", marker.Lineage)
-			}
+		for _, g := range c.twinsOf(proposal) {
+			c.err(proposal.Want.Where(nil), fmt.Sprintf("%s is there already, as container %d", proposal.Addr, g.ID),
+				fmt.Sprintf("put that state back; when it is lost, take the line that begins with <!-- proximity out of the notes of "+
+					"container %d, then: proximity adopt %s/%d %s", g.ID, c.survey.Host, g.ID, quoted(proposal.Addr.String())),
+				"its marker is of the state with the lineage %s, which is not the one used here or does not record it", c.answers.markers[g.ID].Lineage)
 		}
 	}
+}
+
+// twinsOf returns the guests that are the app of a proposal already.
+func (c *checker) twinsOf(proposal providers.Proposal) []resource.Guest {
+	var all []resource.Guest
+	for _, g := range c.survey.Guests {
+		if marker, isMarked := c.answers.markers[g.ID]; isMarked && isFirst(proposal) && marker.Addr == proposal.Addr {
+			all = append(all, g)
+		}
+	}
+	return all
 }
