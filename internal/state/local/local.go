@@ -94,7 +94,7 @@ func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state
 	if l.journal, err = openJournal(s.journal()); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("state: lock: %w", err), file.Unlock())
 	}
-	ctx, l.cancel = context.WithCancel(ctx)
+	ctx, l.cancel = context.WithCancelCause(ctx)
 	if err := s.setHolder(who.Named()); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("state: lock: %w", err), l.Unlock())
 	}
