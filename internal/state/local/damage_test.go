@@ -100,3 +100,19 @@ func TestNoDamageGoesUnnoticed(t *testing.T) {
 	require.Equal(t, whole, again)
 	t.Logf("report: damage: state and journal: %d bytes changed and %d cuts, all detected, none taken for no state", flips, cuts)
 }
+
+// TestAJournalThatWasEmptiedHidesNoState: what is wrong is the journal alone, and
+// so it is told.
+func TestAJournalThatWasEmptiedHidesNoState(t *testing.T) {
+	dir := t.TempDir()
+	died(t, dir)
+	store := local.New(dir)
+	for _, left := range []string{"", "\x00\x00"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "proximity.state.journal"), []byte(left), 0o600))
+		there, err := state.Salvaged(t.Context(), store, state.Options{Kinds: kinds})
+		require.NoError(t, err)
+		require.ErrorContains(t, there.JournalErr, "it was cut short")
+		require.NoError(t, there.StateErr)
+		require.Len(t, there.State.Objects, 5)
+	}
+}

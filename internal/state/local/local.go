@@ -38,7 +38,7 @@ func (s *Store) String() string { return s.file() }
 // journal that was cut short, it returns what is there all the same.
 func (s *Store) Load(context.Context) (state.Files, error) {
 	journal, damage := s.readJournal()
-	if damage != nil && journal == nil {
+	if damage != nil && !errors.As(damage, new(*state.ErrDamaged)) {
 		return state.Files{}, damage
 	}
 	data, err := readIfThere(s.file())

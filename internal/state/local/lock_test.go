@@ -16,7 +16,9 @@ import (
 // that name, and the first may not touch what is then the next one's.
 func TestWhoRemovesALockFileTakesTheLockAway(t *testing.T) {
 	for name, use := range map[string]func(state.Lock) error{
-		"save":   func(l state.Lock) error { return l.Save(t.Context(), state.Snapshot{Serial: 2, State: []byte("first's")}) },
+		"save": func(l state.Lock) error {
+			return l.Save(t.Context(), state.Snapshot{Serial: 2, State: []byte("first's")})
+		},
 		"append": func(l state.Lock) error { return l.Append(t.Context(), []byte("first's\n")) },
 		"unlock": state.Lock.Unlock,
 	} {
