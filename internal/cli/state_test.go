@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -159,4 +160,16 @@ func savedState(t *testing.T, e *engine, store *statetest.Memory) []byte {
 	files, err := store.Load(t.Context())
 	require.NoError(t, err)
 	return files.State
+}
+
+// unlisted is a store whose versions cannot be listed.
+type unlisted struct{ *statetest.Memory }
+
+func (unlisted) Versions(context.Context) ([]state.Version, error) { return nil, errors.New("no access") }
+
+func TestVersionsThatCannotBeReadAreNotTakenForNone(t *testing.T) {
+	e, store := testKeeper(t)
+	savedState(t, e, store)
+	e.store = unlisted{store}
+	require.EqualError(t, e.restore(1), "no access")
 }
