@@ -165,7 +165,9 @@ func savedState(t *testing.T, e *engine, store *statetest.Memory) []byte {
 // unlisted is a store whose versions cannot be listed.
 type unlisted struct{ *statetest.Memory }
 
-func (unlisted) Versions(context.Context) ([]state.Version, error) { return nil, errors.New("no access") }
+func (unlisted) Versions(context.Context) ([]state.Version, error) {
+	return nil, errors.New("no access")
+}
 
 func TestVersionsThatCannotBeReadAreNotTakenForNone(t *testing.T) {
 	e, store := testKeeper(t)
