@@ -138,11 +138,12 @@ func (s *Store) clearHolder() error {
 // Break implements state.Store. The kernel frees the lock of a process that
 // died, so that whoever has it lives.
 func (s *Store) Break(_ context.Context, id string) error {
+	if _, err := os.Stat(s.locking()); errors.Is(err, os.ErrNotExist) {
+		return &state.ErrOther{Store: s.String(), ID: id} // to ask makes no file
+	}
 	file := flock.New(s.locking(), flock.SetPermissions(0o600))
 	got, err := file.TryLock()
 	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return &state.ErrOther{Store: s.String(), ID: id}
 	case err != nil:
 		return err
 	case got:

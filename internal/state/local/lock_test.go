@@ -52,3 +52,16 @@ func TestWhoRemovesALockFileTakesTheLockAway(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoAsksForAHolderLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	_, isHeld, err := state.Holder(t.Context(), local.New(dir))
+	require.NoError(t, err)
+	require.False(t, isHeld)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	_, isHeld, err = state.Holder(t.Context(), local.New(filepath.Join(dir, "missing")))
+	require.NoError(t, err)
+	require.False(t, isHeld)
+}
