@@ -116,3 +116,25 @@ func TestAJournalThatWasEmptiedHidesNoState(t *testing.T) {
 		require.Len(t, there.State.Objects, 5)
 	}
 }
+
+// TestNothingIsAddedToAJournalThatNobodyWillRead: the state was saved, and an
+// empty journal could not be put beside it.
+func TestNothingIsAddedToAJournalThatNobodyWillRead(t *testing.T) {
+	dir := t.TempDir()
+	journal := filepath.Join(dir, "proximity.state.journal")
+	_, lock, err := local.New(dir).Lock(t.Context(), state.Who{})
+	require.NoError(t, err)
+	require.NoError(t, lock.Append(t.Context(), []byte("line\n")))
+	require.NoError(t, os.Remove(journal))
+	require.NoError(t, os.Mkdir(journal, 0o700))
+	require.Error(t, lock.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("{}")}))
+	require.Error(t, lock.Append(t.Context(), []byte("line\n")))
+
+	require.NoError(t, os.Remove(journal))
+	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 2, State: []byte("{}")}), "once there is room for one it goes on")
+	require.NoError(t, lock.Append(t.Context(), []byte("line\n")))
+	require.NoError(t, lock.Unlock())
+	files, err := local.New(dir).Load(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "line\n", string(files.Journal))
+}
