@@ -55,6 +55,10 @@ func TestEveryFailpoint(t *testing.T) {
 		kills = append(kills, c.kills(t.TempDir(), &toll)...)
 	}
 	require.NoError(t, atOnce(kills))
+	if *only != "" {
+		t.Logf("%s alone: %d kills, %s", *only, toll.kills.Load(), &toll)
+		return
+	}
 	t.Logf("report: failpoints: %d points, each killed at least once, %d kills on %d kinds of stores, %s", len(points), toll.kills.Load(), len(casts), &toll)
 }
 

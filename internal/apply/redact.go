@@ -1,6 +1,10 @@
 package apply
 
 import (
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -51,11 +55,22 @@ func textsIn(v cty.Value) []string {
 	return texts
 }
 
+// hide takes secrets out of a text, in the forms in which a host may say them
+// again. Of two that begin alike the longer one comes first: the other would
+// leave its end standing.
 func (s secrets) hide(text string) string {
+	var forms []string
 	for _, secret := range s {
-		text = strings.ReplaceAll(text, secret, "(sensitive)")
+		quoted := strconv.Quote(secret) // as in JSON, save for what no secret has
+		forms = append(forms, secret, quoted[1:len(quoted)-1], url.QueryEscape(secret), url.PathEscape(secret),
+			base64.StdEncoding.EncodeToString([]byte(secret)))
 	}
-	return text
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, form := range forms {
+		pairs = append(pairs, form, "(sensitive)")
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 // scrub returns err, or when its text holds a secret one whose text does not.

@@ -32,3 +32,13 @@ func TestWhatAHostSaysAgainIsStrippedOfSecrets(t *testing.T) {
 	require.NoError(t, hidden.scrub(nil))
 	require.NoError(t, secrets(nil).scrub(nil))
 }
+
+func TestASecretIsHiddenInEveryFormThatAHostMaySayItIn(t *testing.T) {
+	hidden := secrets{`pass`, `pass "word"/1`, "sensitive"}
+	for form, text := range map[string]string{
+		"as it is": `pass "word"/1`, "in JSON": `pass \"word\"/1`, "in a query": "pass+%22word%22%2F1",
+		"in a path": "pass%20%22word%22%2F1", "in base64": "cGFzcyAid29yZCIvMQ==", "another one": "sensitive",
+	} {
+		require.Equal(t, "a (sensitive) b", hidden.hide("a "+text+" b"), form)
+	}
+}

@@ -40,7 +40,25 @@ type proposal struct {
 // converge makes the world match the configuration: lock, settle what an
 // earlier run left open, look, plan, ask, apply. Nothing changes that the plan
 // which was agreed to does not name.
-func (e *engine) converge(sel plan.Selection, agree func(context.Context, proposal) error) (err error) {
+func (e *engine) converge(sel plan.Selection, agree func(context.Context, proposal) error) error {
+	return e.withSession(func(locked, ctx context.Context, session *state.Session) error {
+		if err := apply.Recover(ctx, session, e.hosts, e.kinds, e.talker()); err != nil {
+			return err
+		}
+		p, err := e.propose(ctx, session.State(), sel)
+		if err != nil {
+			return err
+		}
+		if err := agree(ctx, p); err != nil || p.plan.Empty() {
+			return err
+		}
+		return e.carryOut(locked, session, p)
+	})
+}
+
+// withSession does something under the lock. Locked ends with the lock and with
+// the second interrupt, ctx with the first one as well.
+func (e *engine) withSession(do func(locked, ctx context.Context, session *state.Session) error) (err error) {
 	locked, session, err := state.Open(e.hard, e.store, e.who(), e.options())
 	if err != nil {
 		return err
@@ -51,17 +69,7 @@ func (e *engine) converge(sel plan.Selection, agree func(context.Context, propos
 	}
 	ctx, cancel := both(locked, e.soft)
 	defer cancel()
-	if err := apply.Recover(ctx, session, e.hosts, e.kinds, e.talker()); err != nil {
-		return err
-	}
-	p, err := e.propose(ctx, session.State(), sel)
-	if err != nil {
-		return err
-	}
-	if err := agree(ctx, p); err != nil || p.plan.Empty() {
-		return err
-	}
-	return e.carryOut(locked, session, p)
+	return do(locked, ctx, session)
 }
 
 // release folds the journal and gives the lock back. An error of that is told

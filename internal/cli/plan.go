@@ -72,7 +72,7 @@ func (a *app) plan(f planFlags) error {
 		if err := writePlanFile(f.out, planFile{Sources: e.config.Sources, Select: sel, Plan: p.doc}, e.vault); err != nil {
 			return err
 		}
-		a.say(fmt.Sprintf("To carry out exactly this plan: proximity apply %s", f.out))
+		a.say(fmt.Sprintf("To carry out exactly this plan: proximity apply %s", pasted(f.out)))
 	}
 	if f.detailed && !p.plan.Empty() {
 		return &exit{code: exitChanges}

@@ -175,7 +175,7 @@ func (a *app) openPlanFile(name string) (planFile, error) {
 	f, err := decodePlanFile(data, a.vaultAtHand)
 	var known *exit // the keys cannot be read, which says what to do by itself
 	if err != nil && bytes.HasPrefix(data, []byte(planFileStart)) && !errors.As(err, &known) && !errors.As(err, new(*state.ErrSealed)) {
-		err = hinted{err, "proximity plan --out " + name}
+		err = hinted{err, "proximity plan --out " + pasted(name)}
 	}
 	return f, err
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -208,28 +207,33 @@ func (e *engine) checkErrored(x *state.Examination) []finding {
 	names, _ := filepath.Glob(strings.TrimSuffix(erroredFile, ext) + "*" + ext) // the pattern is well formed
 	var all []finding
 	for _, name := range names {
-		c := finding{part: name}
-		data, err := os.ReadFile(name)
-		var st *state.State
-		if err == nil {
-			st, err = state.Parse(name, data, e.options())
-		}
-		isNew := false
-		if err == nil {
-			isNew, err = x.MayPush(st)
-		}
-		switch {
-		case isNew:
-			c.wrong, c.text = true, fmt.Sprintf("a run put it aside since the store took no writes: serial %d, %s", st.Serial, ui.Plural(len(st.Objects), "record"))
-			c.hint = "proximity state push " + pasted(name)
-		case err != nil:
-			c.text, c.hint = "put aside by a run, and not needed any more: "+why(err), "rm "+pasted(name)
-		default:
-			c.text, c.hint = "put aside by a run; the store has it by now", "rm "+pasted(name)
-		}
-		all = append(all, c)
+		all = append(all, e.checkAside(x, name))
 	}
 	return all
+}
+
+// checkAside tells of one such file whether it is needed yet. To remove it is said
+// only of one that was read and that the store has gone beyond.
+func (e *engine) checkAside(x *state.Examination, name string) finding {
+	c := finding{part: name}
+	st, err := e.readStateFile(name)
+	if err != nil {
+		c.wrong, c.text = true, "a run put it aside, and whether it is needed cannot be told: "+why(err)
+		return c
+	}
+	isNew, err := x.MayPush(st)
+	switch {
+	case isNew:
+		c.wrong, c.text = true, fmt.Sprintf("a run put it aside since the store took no writes: serial %d, %s", st.Serial, ui.Plural(len(st.Objects), "record"))
+		c.hint = "proximity state push " + pasted(name)
+	case err != nil && st.Lineage != x.Lineage:
+		c.text = "put aside by a run, and not for this store: " + why(err)
+	case err != nil:
+		c.text, c.hint = "put aside by a run, and not needed any more: "+why(err), "rm "+pasted(name)
+	default:
+		c.text, c.hint = "put aside by a run; the store has it by now", "rm "+pasted(name)
+	}
+	return c
 }
 
 func (e *engine) showChecks(checks []finding, isWrong bool) error {

@@ -80,18 +80,10 @@ func addresses(texts []string) ([]addr.Addr, error) {
 }
 
 // edit opens a session for a change of the records themselves.
-func (e *engine) edit(do func(ctx context.Context, session *state.Session) error) (err error) {
-	locked, session, err := state.Open(e.hard, e.store, e.who(), e.options())
-	if err != nil {
-		return err
-	}
-	defer func() { err = e.release(locked, session, err) }()
-	if note := session.Note(); note != "" {
-		e.say(note)
-	}
-	ctx, cancel := both(locked, e.soft)
-	defer cancel()
-	return explained(do(ctx, session), session)
+func (e *engine) edit(do func(ctx context.Context, session *state.Session) error) error {
+	return e.withSession(func(_, ctx context.Context, session *state.Session) error {
+		return explained(do(ctx, session), session)
+	})
 }
 
 // explained adds to an error of an edit what can be done about it.

@@ -83,8 +83,5 @@ func (e *engine) storeBefore(args []string) (state.Store, error) {
 	if err := problems.Err(); err != nil {
 		return nil, &exit{exitInvalid, err}
 	}
-	now := e.config
-	defer func() { e.config = now }()
-	e.config = c
-	return e.openStore()
+	return storeOf(c.Settings.State)
 }

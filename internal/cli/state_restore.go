@@ -45,6 +45,9 @@ func (e *engine) restore(serial uint64) (err error) {
 	}
 	defer func() { err = e.release(locked, session, err) }()
 	p := there.Find(serial)
+	if p == nil && there.PastErr != nil {
+		return there.PastErr
+	}
 	if p == nil {
 		return noVersion(serial, there.Past)
 	}

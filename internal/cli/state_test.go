@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -113,4 +114,64 @@ func TestWhatRemainsOfWhatIsForgotten(t *testing.T) {
 	} {
 		require.Equal(t, c.want, remains(c.object))
 	}
+}
+
+// TestDoctorSaysToRemoveOnlyWhatIsNotNeeded: a file that cannot be read, or is of
+// another state, may be all that is left of something.
+func TestDoctorSaysToRemoveOnlyWhatIsNotNeeded(t *testing.T) {
+	t.Chdir(t.TempDir())
+	e, store := testKeeper(t)
+	first := savedState(t, e, store)
+	another, other := testKeeper(t)
+	foreign := savedState(t, another, other)
+	_, session, err := state.Open(t.Context(), store, state.Who{}, e.options())
+	require.NoError(t, err)
+	require.NoError(t, session.Edit(t.Context(), state.Entry{Action: "rm"}, func(*state.State) error { return nil }))
+	require.NoError(t, session.Close(t.Context()))
+	x, err := state.Examine(t.Context(), store, e.options())
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		data       []byte
+		wrong      bool
+		text, hint string
+	}{
+		"older":   {first, false, "not needed any more: it is older", "rm proximity.errored.json"},
+		"foreign": {foreign, false, "not for this store: it is another state", ""},
+		"torn":    {first[:len(first)/2], true, "whether it is needed cannot be told: it is torn", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, os.WriteFile(erroredFile, c.data, 0o600))
+			found := e.checkErrored(x)
+			require.Len(t, found, 1)
+			require.Equal(t, c.wrong, found[0].wrong)
+			require.Contains(t, found[0].text, c.text)
+			require.Equal(t, c.hint, found[0].hint)
+		})
+	}
+}
+
+// savedState returns the state file of a store after its first save.
+func savedState(t *testing.T, e *engine, store *statetest.Memory) []byte {
+	t.Helper()
+	_, session, err := state.Open(t.Context(), store, state.Who{}, e.options())
+	require.NoError(t, err)
+	require.NoError(t, session.Init(t.Context()))
+	require.NoError(t, session.Close(t.Context()))
+	files, err := store.Load(t.Context())
+	require.NoError(t, err)
+	return files.State
+}
+
+// unlisted is a store whose versions cannot be listed.
+type unlisted struct{ *statetest.Memory }
+
+func (unlisted) Versions(context.Context) ([]state.Version, error) {
+	return nil, errors.New("no access")
+}
+
+func TestVersionsThatCannotBeReadAreNotTakenForNone(t *testing.T) {
+	e, store := testKeeper(t)
+	savedState(t, e, store)
+	e.store = unlisted{store}
+	require.EqualError(t, e.restore(1), "no access")
 }

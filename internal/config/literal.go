@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -46,12 +47,16 @@ func opensStore(name string, v cty.Value) bool {
 		return false
 	}
 	if u, err := url.Parse(v.AsString()); err == nil {
-		if _, hasPassword := u.User.Password(); hasPassword || u.Query().Has("password") {
+		if _, hasPassword := u.User.Password(); hasPassword {
 			return true
 		}
 	}
-	return name == "password" || name == "token" || name == "secret_key"
+	return keyInText.MatchString(v.AsString()) || name == "password" || name == "token" || name == "secret_key"
 }
+
+// keyInText finds a secret in the words that libpq takes instead of a URL, and in
+// the query of an address.
+var keyInText = regexp.MustCompile(`(?i)(^|[\s?&])[a-z_]*(password|token|secret)\s*=\s*[^\s&]`)
 
 // says reports whether a default is more than a placeholder.
 func says(v cty.Value) bool {

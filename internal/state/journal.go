@@ -51,7 +51,7 @@ func (c codec) encodeLine(events []event) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
+		return nil, err
 	}
 	return fmt.Appendf(nil, "%s %s\n", lineSum(text), text), nil
 }

@@ -13,11 +13,11 @@ func (s *Salvage) Restored(p Past) (*State, error) {
 	if s.Lineage != "" && p.Content.Lineage != s.Lineage {
 		return nil, fmt.Errorf("serial %d is of another state: its lineage is %s, and now it is %s", p.Serial, p.Content.Lineage, s.Lineage)
 	}
-	if isHurt := s.StateErr != nil || s.JournalErr != nil || s.LastErr != nil; isHurt && s.State != nil && s.State.Serial == p.Serial {
-		return s.State.Clone(), nil
-	}
 	next := p.Content.Clone()
 	next.Open = together(s.Open, next.Open)
+	if isHurt := s.StateErr != nil || s.JournalErr != nil || s.LastErr != nil; isHurt && s.State != nil && s.State.Serial == p.Serial {
+		next = s.State.Clone()
+	}
 	next.Moved = ""
 	return next, nil
 }

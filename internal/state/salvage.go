@@ -55,16 +55,7 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 	c := codec{store: store.String(), kinds: o.Kinds}
 	files, err := store.Load(ctx)
 	s := &Salvage{Files: files}
-	var damage *ErrDamaged
-	switch errors.As(err, &damage); {
-	case err == nil:
-	case damage != nil && damage.What == "trail":
-		s.LastErr = err
-	case damage != nil && damage.What == "journal":
-		s.JournalErr = err
-	case damage != nil && damage.What == "state file":
-		s.StateErr = err
-	default:
+	if err := s.blame(err); err != nil {
 		return nil, err
 	}
 	s.Past, s.PastErr = Versions(ctx, store, o)
@@ -92,6 +83,31 @@ func Salvaged(ctx context.Context, store Store, o Options) (*Salvage, error) {
 		s.Serial = max(s.Serial, end.Serial)
 	}
 	return s, nil
+}
+
+// blame notes which part a store calls damaged, or which ones. An error of another
+// sort is returned.
+func (s *Salvage) blame(err error) error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range several.Unwrap() {
+			if err := s.blame(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var damage *ErrDamaged
+	switch errors.As(err, &damage); {
+	case damage != nil && damage.What == "trail":
+		s.LastErr = err
+	case damage != nil && damage.What == "journal":
+		s.JournalErr = err
+	case damage != nil && damage.What == "state file":
+		s.StateErr = err
+	default:
+		return err
+	}
+	return nil
 }
 
 // isDamage reports whether an error is none, or one that can be repaired.

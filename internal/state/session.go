@@ -86,6 +86,9 @@ type Session struct {
 	known     trailEnd // of the trail, as the state file has it
 	waiting   *batch   // events that the next write of the journal takes along
 	refused   []event  // what the store did not take
+	// ending are the steps whose end waits to be written or is being so: what
+	// came behind it could not be replayed.
+	ending map[uint64]bool
 }
 
 // Open locks a store and reads its state. The returned context ends with ctx
@@ -108,6 +111,7 @@ func newSession(store Store, lock Lock, who Who, o Options) *Session {
 	s := &Session{
 		codec: codec{store: store.String(), kinds: o.Kinds}, lock: lock,
 		writing: make(turn, 1), by: By{User: who.User, Host: who.Host, Command: who.Command}, now: o.Now,
+		ending: map[uint64]bool{},
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -45,8 +45,11 @@ func (s *Session) append(ctx context.Context, e event) error {
 func (s *Session) gather(e event) (*batch, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e.Begin == nil && !s.state.isOpen(e.Seq) {
+	if e.Begin == nil && (!s.state.isOpen(e.Seq) || s.ending[e.Seq]) {
 		return nil, fmt.Errorf("%s: journal: step %d is not open", s.codec.store, e.Seq)
+	}
+	if e.End != nil {
+		s.ending[e.Seq] = true
 	}
 	if s.waiting == nil {
 		s.waiting = &batch{}
@@ -64,17 +67,20 @@ func (s *Session) write(ctx context.Context, events []event) error {
 		}
 	}
 	line, err := s.codec.encodeLine(events)
-	if err != nil {
-		return err
-	}
-	if err := s.lock.Append(ctx, line); err != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.refused = append(s.refused, events...)
-		return s.codec.named("journal: ", err)
+	if err == nil {
+		err = s.lock.Append(ctx, line)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, e := range events {
+		if e.End != nil {
+			delete(s.ending, e.Seq)
+		}
+	}
+	if err != nil {
+		s.refused = append(s.refused, events...)
+		return s.codec.named("journal: ", err)
+	}
 	s.journaled = true
 	for _, e := range events {
 		if err := s.learn(e); err != nil {
@@ -131,7 +137,7 @@ func (s *Session) EditEach(ctx context.Context, do func(*State) ([]Entry, error)
 	defer s.writing.give()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, ended := s.state, s.ended
+	before, ended, line := s.state, s.ended, s.line
 	s.state = before.Clone()
 	entries, err := do(s.state)
 	if err == nil {
@@ -144,7 +150,7 @@ func (s *Session) EditEach(ctx context.Context, do func(*State) ([]Entry, error)
 		err = s.save(ctx)
 	}
 	if err != nil {
-		s.state, s.ended = before, ended
+		s.state, s.ended, s.line = before, ended, line
 	}
 	return err
 }

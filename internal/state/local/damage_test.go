@@ -100,3 +100,41 @@ func TestNoDamageGoesUnnoticed(t *testing.T) {
 	require.Equal(t, whole, again)
 	t.Logf("report: damage: state and journal: %d bytes changed and %d cuts, all detected, none taken for no state", flips, cuts)
 }
+
+// TestAJournalThatWasEmptiedHidesNoState: what is wrong is the journal alone, and
+// so it is told.
+func TestAJournalThatWasEmptiedHidesNoState(t *testing.T) {
+	dir := t.TempDir()
+	died(t, dir)
+	store := local.New(dir)
+	for _, left := range []string{"", "\x00\x00"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "proximity.state.journal"), []byte(left), 0o600))
+		there, err := state.Salvaged(t.Context(), store, state.Options{Kinds: kinds})
+		require.NoError(t, err)
+		require.ErrorContains(t, there.JournalErr, "it was cut short")
+		require.NoError(t, there.StateErr)
+		require.Len(t, there.State.Objects, 5)
+	}
+}
+
+// TestNothingIsAddedToAJournalThatNobodyWillRead: the state was saved, and an
+// empty journal could not be put beside it.
+func TestNothingIsAddedToAJournalThatNobodyWillRead(t *testing.T) {
+	dir := t.TempDir()
+	journal := filepath.Join(dir, "proximity.state.journal")
+	_, lock, err := local.New(dir).Lock(t.Context(), state.Who{})
+	require.NoError(t, err)
+	require.NoError(t, lock.Append(t.Context(), []byte("line\n")))
+	require.NoError(t, os.Remove(journal))
+	require.NoError(t, os.Mkdir(journal, 0o700))
+	require.Error(t, lock.Save(t.Context(), state.Snapshot{Serial: 1, State: []byte("{}")}))
+	require.Error(t, lock.Append(t.Context(), []byte("line\n")))
+
+	require.NoError(t, os.Remove(journal))
+	require.NoError(t, lock.Save(t.Context(), state.Snapshot{Serial: 2, State: []byte("{}")}), "once there is room for one it goes on")
+	require.NoError(t, lock.Append(t.Context(), []byte("line\n")))
+	require.NoError(t, lock.Unlock())
+	files, err := local.New(dir).Load(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "line\n", string(files.Journal))
+}

@@ -57,11 +57,12 @@ func (j *journal) reset() error {
 	err := failpoint.Around("state/local: put an empty journal in place", func() error {
 		return replace(j.dir, j.path, make([]byte, chunk))
 	})
-	if err != nil {
-		return err
+	var file *os.File
+	if err == nil {
+		file, err = openPrivate(j.path, os.O_RDWR)
 	}
-	file, err := openPrivate(j.path, os.O_RDWR)
 	if err != nil {
+		j.broken = err // what is open may have lost its name, and the state beside it is newer
 		return err
 	}
 	if j.file != nil {

@@ -38,7 +38,7 @@ func (s *Store) String() string { return s.file() }
 // journal that was cut short, it returns what is there all the same.
 func (s *Store) Load(context.Context) (state.Files, error) {
 	journal, damage := s.readJournal()
-	if damage != nil && journal == nil {
+	if damage != nil && !errors.As(damage, new(*state.ErrDamaged)) {
 		return state.Files{}, damage
 	}
 	data, err := readIfThere(s.file())
@@ -94,7 +94,7 @@ func (s *Store) Lock(ctx context.Context, who state.Who) (context.Context, state
 	if l.journal, err = openJournal(s.journal()); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("state: lock: %w", err), file.Unlock())
 	}
-	ctx, l.cancel = context.WithCancel(ctx)
+	ctx, l.cancel = context.WithCancelCause(ctx)
 	if err := s.setHolder(who.Named()); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("state: lock: %w", err), l.Unlock())
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
@@ -249,6 +250,20 @@ func TestALockThatFailsHalfwayHasNoHolder(t *testing.T) {
 	require.NoError(t, lock.Unlock())
 }
 
+func TestAKilledHolderFreesTheLockAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	cmd, said := start(t, dir)
+	require.True(t, said.Scan())
+	_, _, err := local.New(dir).Lock(t.Context(), state.Who{})
+	require.ErrorAs(t, err, new(*state.ErrLocked))
+	began := time.Now()
+	kill(t, cmd) // and its death is waited for
+	_, lock, err := local.New(dir).Lock(t.Context(), state.Who{})
+	require.NoError(t, err)
+	t.Logf("report: stores: local: the lock of a killed holder was free after %s", time.Since(began).Round(time.Millisecond))
+	require.NoError(t, lock.Unlock())
+}
+
 func TestADeadHolderIsNamedUntilSomebodyTookOver(t *testing.T) {
 	dir := t.TempDir()
 	store, journal := local.New(dir), filepath.Join(dir, "proximity.state.journal")
@@ -261,7 +276,7 @@ func TestADeadHolderIsNamedUntilSomebodyTookOver(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EISDIR)
 	require.NoError(t, os.Remove(journal))
 	_, lock, err := store.Lock(t.Context(), state.Who{User: "lucky"})
-	require.NoError(t, err)
+	require.NoError(t, err, "the lock was freed by the death of its holder")
 	require.Contains(t, lock.Note(), "took over the lock of writer@")
 	require.NoError(t, lock.Unlock())
 	_, lock, err = store.Lock(t.Context(), state.Who{User: "next"})

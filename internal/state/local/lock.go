@@ -17,9 +17,9 @@ type lock struct {
 	store   *Store
 	file    *flock.Flock
 	journal *journal
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	note    string
-	ended   bool // it was given back
+	ended   error // why nothing can be written any more
 }
 
 var errEnded = errors.New("the lock was given back")
@@ -32,8 +32,8 @@ func (l *lock) Note() string { return l.note }
 // version comes before the state file, so that there is always a good copy of
 // what stands in it.
 func (l *lock) Save(_ context.Context, s state.Snapshot) error {
-	if l.ended {
-		return errEnded
+	if err := l.check(); err != nil {
+		return err
 	}
 	if err := l.store.addToTrail(s.Trail); err != nil {
 		return err
@@ -67,20 +67,46 @@ func replace(dir, path string, data []byte) error {
 
 // Append implements state.Lock.
 func (l *lock) Append(_ context.Context, line []byte) error {
-	if l.ended {
-		return errEnded
+	if err := l.check(); err != nil {
+		return err
 	}
 	return l.journal.add(line)
+}
+
+// check is *state.ErrLost when the lock file is not the one that was locked. Who
+// removes it lets another process lock another file of that name: from then on
+// nothing here is ours.
+func (l *lock) check() error {
+	if l.ended != nil {
+		return l.ended
+	}
+	locked, err := l.file.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(l.store.locking())
+	switch {
+	case err == nil && os.SameFile(locked, there):
+		return nil
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	l.end(&state.ErrLost{Store: l.store.String(), Why: l.store.locking() + " was removed or replaced while it was held"})
+	return errors.Join(l.ended, l.journal.file.Close(), l.file.Unlock())
+}
+
+func (l *lock) end(why error) {
+	l.ended = why
+	l.cancel(why)
 }
 
 // Unlock gives the lock back. The lock file stays, empty: to remove it would
 // let two processes lock two files of one name.
 func (l *lock) Unlock() error {
-	if l.ended {
-		return errEnded
+	if err := l.check(); err != nil {
+		return err
 	}
-	l.ended = true
-	l.cancel()
+	l.end(errEnded)
 	var err error
 	if l.journal.isEmpty() {
 		err = failpoint.Around("state/local: remove an empty journal", func() error { return os.Remove(l.journal.path) })
@@ -115,11 +141,12 @@ func (s *Store) clearHolder() error {
 // Break implements state.Store. The kernel frees the lock of a process that
 // died, so that whoever has it lives.
 func (s *Store) Break(_ context.Context, id string) error {
+	if _, err := os.Stat(s.locking()); errors.Is(err, os.ErrNotExist) {
+		return &state.ErrOther{Store: s.String(), ID: id} // to ask makes no file
+	}
 	file := flock.New(s.locking(), flock.SetPermissions(0o600))
 	got, err := file.TryLock()
 	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return &state.ErrOther{Store: s.String(), ID: id}
 	case err != nil:
 		return err
 	case got:
