@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 )
 
@@ -29,6 +30,7 @@ func (s *Session) append(ctx context.Context, e event) error {
 	}
 	s.writing.take()
 	defer s.writing.give()
+	runtime.Gosched() // others that are about to tell something come along
 	s.mu.Lock()
 	isFirst := s.waiting == mine
 	if isFirst {

@@ -98,14 +98,19 @@ func (j *journal) add(line []byte) error {
 	return err
 }
 
-// grow adds chunks until there is room. The length grows first, at once: a
+// mostChunks is what a journal grows by at the most: to grow is much slower than
+// to append, and a long run should not do it for every few steps.
+const mostChunks = 16
+
+// grow doubles the file until there is room. The length grows first, at once: a
 // process can die in the middle of writing the zeros.
 func (j *journal) grow(room int64) error {
-	for ; j.size < room; j.size += chunk {
+	for j.size < room {
+		more := min(j.size, mostChunks*chunk)
 		err := failpoint.Around("state/local: lengthen the journal", func() error {
-			err := j.file.Truncate(j.size + chunk)
+			err := j.file.Truncate(j.size + more)
 			if err == nil {
-				_, err = j.file.WriteAt(make([]byte, chunk), j.size)
+				_, err = j.file.WriteAt(make([]byte, more), j.size)
 			}
 			if err == nil {
 				err = j.file.Sync()
@@ -115,6 +120,7 @@ func (j *journal) grow(room int64) error {
 		if err != nil {
 			return errors.Join(err, j.file.Truncate(j.size))
 		}
+		j.size += more
 	}
 	return nil
 }
