@@ -12,6 +12,7 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/state"
 	httpstore "github.com/proximity-cli/proximity/internal/state/http"
+	"github.com/proximity-cli/proximity/internal/state/statetest"
 )
 
 func holdOn(address string) error {
@@ -40,7 +41,7 @@ func TestAKilledHolderIsNamedAndFreedByItsID(t *testing.T) {
 			cmd, said := start(t, holderAddress, at)
 			require.True(t, said.Scan())
 			require.Equal(t, "held", said.Text())
-			kill(t, cmd)
+			statetest.Kill(t, cmd)
 
 			store := open(t, config(at))
 			_, _, err := store.Lock(t.Context(), somebody("next"))

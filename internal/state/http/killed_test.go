@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +15,7 @@ import (
 	"github.com/proximity-cli/proximity/internal/resource"
 	"github.com/proximity-cli/proximity/internal/state"
 	httpstore "github.com/proximity-cli/proximity/internal/state/http"
+	"github.com/proximity-cli/proximity/internal/state/statetest"
 )
 
 // What makes the test binary another process: one that holds the lock of the
@@ -49,14 +49,6 @@ func start(t *testing.T, as, address string) (*exec.Cmd, *bufio.Scanner) {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	return cmd, bufio.NewScanner(out)
-}
-
-func kill(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	require.NoError(t, cmd.Process.Kill())
-	var exit *exec.ExitError
-	require.ErrorAs(t, cmd.Wait(), &exit)
-	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "it ended by itself")
 }
 
 // writeOn opens sessions for ever, and says after each step how many it has
@@ -105,7 +97,7 @@ func TestAKilledWriterNeverTearsAnything(t *testing.T) {
 			require.True(t, said.Scan())
 			require.Contains(t, said.Text(), "step")
 		}
-		kill(t, cmd)
+		statetest.Kill(t, cmd)
 		st, err := state.Read(t.Context(), store, options)
 		require.NoError(t, err, "after kill %d", i)
 		require.GreaterOrEqual(t, st.Serial, serial)

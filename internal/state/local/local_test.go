@@ -92,13 +92,6 @@ func start(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
 	return cmd, bufio.NewScanner(out)
 }
 
-func kill(t *testing.T, cmd *exec.Cmd) {
-	require.NoError(t, cmd.Process.Kill())
-	var exit *exec.ExitError
-	require.ErrorAs(t, cmd.Wait(), &exit)
-	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "the writer ended by itself")
-}
-
 func TestADirectoryConforms(t *testing.T) {
 	statetest.Run(t, func(t *testing.T) state.Store { return local.New(t.TempDir()) })
 }
@@ -117,7 +110,7 @@ func TestAKilledWriterNeverTearsAnything(t *testing.T) {
 			require.True(t, said.Scan())
 			require.Contains(t, said.Text(), "step")
 		}
-		kill(t, cmd)
+		statetest.Kill(t, cmd)
 		st, err := state.Read(t.Context(), local.New(dir), state.Options{Kinds: kinds})
 		require.NoError(t, err, "after kill %d", i)
 		require.GreaterOrEqual(t, st.Serial, serial)
@@ -257,7 +250,7 @@ func TestAKilledHolderFreesTheLockAtOnce(t *testing.T) {
 	_, _, err := local.New(dir).Lock(t.Context(), state.Who{})
 	require.ErrorAs(t, err, new(*state.ErrLocked))
 	began := time.Now()
-	kill(t, cmd) // and its death is waited for
+	statetest.Kill(t, cmd) // and its death is waited for
 	_, lock, err := local.New(dir).Lock(t.Context(), state.Who{})
 	require.NoError(t, err)
 	t.Logf("report: stores: local: the lock of a killed holder was free after %s", time.Since(began).Round(time.Millisecond))
@@ -269,7 +262,7 @@ func TestADeadHolderIsNamedUntilSomebodyTookOver(t *testing.T) {
 	store, journal := local.New(dir), filepath.Join(dir, "proximity.state.journal")
 	cmd, said := start(t, dir)
 	require.True(t, said.Scan())
-	kill(t, cmd)
+	statetest.Kill(t, cmd)
 	require.NoError(t, os.RemoveAll(journal))
 	require.NoError(t, os.Mkdir(journal, 0o700))
 	_, _, err := store.Lock(t.Context(), state.Who{User: "unlucky"})

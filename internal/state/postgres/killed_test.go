@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/state/postgres"
+	"github.com/proximity-cli/proximity/internal/state/statetest"
 )
 
 // writerPlace makes the test binary a process that writes until it is killed.
@@ -77,14 +77,6 @@ func start(t *testing.T, c postgres.Config, staysIn int) (*exec.Cmd, *bufio.Scan
 	return cmd, bufio.NewScanner(out)
 }
 
-func kill(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	require.NoError(t, cmd.Process.Kill())
-	var exit *exec.ExitError
-	require.ErrorAs(t, cmd.Wait(), &exit)
-	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "the writer ended by itself")
-}
-
 func TestAKilledHolderFreesTheLockAtOnce(t *testing.T) {
 	c := fresh(t)
 	store := open(t, c)
@@ -99,7 +91,7 @@ func TestAKilledHolderFreesTheLockAtOnce(t *testing.T) {
 	require.False(t, locked.Stays)
 
 	began := time.Now()
-	kill(t, writer)
+	statetest.Kill(t, writer)
 	_, lock := eventually(t, store)
 	t.Logf("report: stores: postgres: the lock of a killed holder was free after %s", time.Since(began).Round(time.Millisecond))
 	require.Contains(t, lock.Note(), "took over the lock of writer@desk")
@@ -123,7 +115,7 @@ func TestAKilledWriterNeverTearsAnything(t *testing.T) {
 				saved = n
 			}
 		}
-		kill(t, writer)
+		statetest.Kill(t, writer)
 		_, lock := eventually(t, store)
 		require.NoError(t, lock.Unlock())
 		saved = requireWhole(t, store, saved, i)

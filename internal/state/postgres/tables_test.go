@@ -12,6 +12,7 @@ import (
 
 	"github.com/proximity-cli/proximity/internal/state"
 	"github.com/proximity-cli/proximity/internal/state/postgres"
+	"github.com/proximity-cli/proximity/internal/state/statetest"
 )
 
 // everything calls what a store can do before and for a lock, and returns what
@@ -216,7 +217,7 @@ func TestALockWithoutANameIsOfNobodyKnown(t *testing.T) {
 	for said.Scan() && said.Text() != "1" {
 		require.Equal(t, "locked", said.Text())
 	}
-	kill(t, writer)
+	statetest.Kill(t, writer)
 	store := open(t, c)
 	_, first := eventually(t, store)
 	// As in the moment before the next one has written its name.
